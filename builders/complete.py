@@ -1,0 +1,44 @@
+"""Completions: every generator answers every prompt that lives in a language, as often as its recipe says."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from builders.config import Completer
+from builders.filters.judge import Filters, judge
+from builders.filters.subject import Subject
+from builders.prompts import alive
+from cards.tables import rows_to_frame
+from engines.base import Request
+from store.run import Rows
+
+
+def completions(config: Completer, generator: str, code: str, filters: Filters) -> Callable[..., Rows]:
+    """A stage: answers in the language `code` to its prompts, checked. A call that cannot ever succeed is rejected as `failed_call`."""
+
+    def stage(*prompts: pl.DataFrame) -> Rows:
+        rows = alive(pl.concat(prompts)).sort("prompt_id").to_dicts()
+        asked = [(row, sample) for row in rows for sample in range(config.samples)]
+        answers = yield [Request(row["prompt"], sample=sample) for row, sample in asked]
+        out = []
+        for (row, sample), answer in zip(asked, answers, strict=True):
+            if answer is None:
+                continue
+            measures, reason = judge(Subject(answer.text, code, finish_reason=answer.finish_reason), filters)
+            out.append(
+                {
+                    "prompt_id": row["prompt_id"],
+                    "language": code,
+                    "generator": generator,
+                    "origin": "native",
+                    "sample": sample,
+                    "completion": answer.text,
+                    "finish_reason": answer.finish_reason,
+                    "tokens": answer.tokens,
+                    "measures": measures,
+                    "rejected_by": "failed_call" if answer.error else reason,
+                }
+            )
+        return rows_to_frame(out, "completions")
+
+    return stage

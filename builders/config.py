@@ -1,0 +1,142 @@
+"""The shape of a recipe: what to build, as YAML. One config a stage, in the order in which a row passes through them."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from builders.filters.judge import Filters
+from engines.config import Generator, RewardModel, Translator
+from store.config import Config, Operational
+
+
+class Table(Config):
+    """Somebody's table: a file (JSONL, JSON, CSV, TSV or parquet, also .gz) or a dataset of the Hub, and its columns.
+
+    `text` holds a string, a list of turns, or messages ({role, content} or ShareGPT's {from, value});
+    `id` one column or several; `language` a column, or a language's name if no column is called so.
+    """
+
+    path: Path | None = None
+    repo: str | None = None
+    config: str | None = None
+    split: str = "train"
+    revision: str = "main"
+    text: str
+    id: tuple[str, ...] = ()
+    language: str = "eng_Latn"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Table":
+        if (self.path is None) == (self.repo is None):
+            raise ValueError("expected either 'path' or 'repo'")
+        return self
+
+
+class Prompts(Config):
+    """Where prompts come from, what is dropped of them, and how many are kept (drawn by hashing their ids)."""
+
+    sources: tuple[Table, ...] = Field(min_length=1)
+    turns: Literal["first", "all"] = "first"
+    filters: Filters = Filters()
+    sample: int | None = Field(None, gt=0)
+
+
+class Translate(Config):
+    """How English prompts, and completions with a pivot, get into the other languages."""
+
+    engine: Translator | None = None
+    imported: Table | None = Field(None, alias="import")
+    filters: Filters = Filters()
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Translate":
+        if (self.engine is None) == (self.imported is None):
+            raise ValueError("expected either 'engine' or 'import'")
+        return self
+
+
+class Completer(Config):
+    """One generator: an engine, or rows that somebody else made. With a `pivot` it writes in that language and is translated."""
+
+    engine: Generator | None = None
+    imported: Table | None = Field(None, alias="import")
+    samples: int = Field(1, gt=0)
+    pivot: Literal["eng_Latn"] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Completer":
+        if (self.engine is None) == (self.imported is None):
+            raise ValueError("expected either 'engine' or 'import'")
+        return self
+
+
+class Complete(Config):
+    """The generators by name, and what is dropped of their completions."""
+
+    generators: dict[str, Completer] = Field(min_length=1)
+    filters: Filters = Filters()
+
+
+class LanguageRule(Config):
+    """Scores a completion by the share of its lines that are in the wanted language."""
+
+    kind: Literal["language_rule"]
+
+
+class ImportedScores(Config):
+    """Scores that somebody else made: a file with the names of its columns; `id` is the prompt's, as in its source."""
+
+    kind: Literal["import"]
+    path: Path
+    id: tuple[str, ...]
+    language: str = "language"
+    generator: str = "generator"
+    score: str = "score"
+
+
+Scorer = Annotated[RewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
+
+
+class Pair(Config):
+    """Which two completions of a prompt become chosen and rejected, by whose scores, and by how much they must differ.
+
+    native-vs-translated: two candidates, the higher score is chosen whatever its origin (the paper).
+    native-chosen: the chosen one is native and scores higher, else no pair. native-vs-native and translate-all: both of
+    that origin. best-vs-worst: of all candidates.
+    """
+
+    builder: Literal["native-vs-translated", "native-chosen", "native-vs-native", "translate-all", "best-vs-worst"] = "native-vs-translated"
+    scorer: str
+    margin: float = Field(0.0, ge=0)
+
+
+class Publish(Config):
+    """What the published folder says, and which share of the prompts is its test split."""
+
+    name: str
+    title: str
+    license: str
+    test_share: float = Field(0.1, ge=0, lt=1)
+    notes: tuple[str, ...] = ()
+
+
+class Recipe(Config):
+    """A whole build."""
+
+    languages: Operational[tuple[str, ...]]
+    seed: int = 0
+    prompts: Prompts
+    translate: Translate | None = None
+    complete: Complete
+    score: dict[str, Scorer] = Field(min_length=1)
+    pair: Pair
+    publish: Publish
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> "Recipe":
+        if self.pair.scorer not in self.score:
+            raise ValueError(f"pair.scorer: unknown scorer '{self.pair.scorer}'; expected one of {', '.join(self.score)}")
+        if any(completer.pivot for completer in self.complete.generators.values()) and not (self.translate and self.translate.engine):
+            raise ValueError("complete: a generator with a pivot needs translate.engine")
+        return self

@@ -1,0 +1,104 @@
+"""Prompts: read from their sources, checked, and drawn. The first stage; every later row keeps the ids given here."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import polars as pl
+
+from builders.config import Prompts, Table
+from builders.filters.judge import judge
+from builders.filters.subject import Subject
+from builders.rows import digest, messages, name, read, row_id
+from cards.tables import hash16, normalised, prompt_id, rows_to_frame, uniform
+from store.parts import number_of
+from store.progress import Progress
+from store.workdir import Workdir, read_json, write_json
+
+NO_LANGUAGE = "und"  # ISO 639-3 for undetermined: rows whose language nobody knows
+
+
+def build(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
+    """Makes the source prompts' parts (`prompts/source/<language>`); returns the languages found, with their rows.
+
+    Rows that cannot be used stay in the table with their reason: not_text, unknown_language, duplicate, a filter's
+    name, not_sampled.
+    """
+    sources = [[digest(s), name(s), s.text, s.id, s.language] for s in config.sources]
+    key = hash16([config.identity() | {"sources": sources}, seed])
+    done = workdir.path / "tables/prompts/source.json"
+    if (state := read_json(done)).get("key") == key:
+        return dict(state["languages"])
+    by_language: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in drawn(checked(candidates(config.sources, config.turns), config), config.sample, seed):
+        by_language[str(row["language"])].append(row)
+    parts = workdir.parts_for(max(map(len, by_language.values())))
+    with Progress("prompts", sum(map(len, by_language.values()))) as progress:
+        for code, rows in sorted(by_language.items()):
+            in_part: dict[int, list[dict[str, Any]]] = defaultdict(list)
+            for row in rows:
+                in_part[number_of(str(row["prompt_id"]), parts)].append(row)
+            for part in workdir.table("prompts", "source", code, parts=parts):
+                about = part.write(rows_to_frame(in_part[part.number], "prompts"), "prompts", key, 0)
+                progress.advance(about.rows, about.rejected, 0)
+    languages = {code: len(rows) for code, rows in sorted(by_language.items())}
+    write_json(done, {"key": key, "languages": languages})
+    return languages
+
+
+def candidates(sources: Iterable[Table], turns: str) -> Iterator[dict[str, Any]]:
+    """Every row of the sources as a row of the prompts table; those that are not text, or of no known language, with that reason."""
+    for table in sources:
+        for row in read(table):
+            prompt = messages(row.text, turns)
+            about: dict[str, Any] = {"source": name(table), "source_id": row.id, "measures": []}
+            reason = "not_text" if prompt is None else "unknown_language" if row.language is None else None
+            if prompt is None or row.language is None:
+                yield {
+                    "prompt_id": row_id(row.place, "row"),
+                    "language": row.language or NO_LANGUAGE,
+                    "prompt": prompt or [],
+                    "rejected_by": reason,
+                } | about
+                continue
+            prompt = normalised(prompt)
+            yield {
+                "prompt_id": prompt_id(prompt, row.language),
+                "language": row.language,
+                "prompt": prompt,
+                "prompt_en": prompt if row.language == "eng_Latn" else None,
+                "rejected_by": None,
+            } | about
+
+
+def checked(rows: Iterable[dict[str, Any]], config: Prompts) -> Iterator[dict[str, Any]]:
+    """Rejects exact duplicates (the first stays), then asks the filters."""
+    seen: set[str] = set()
+    for count, row in enumerate(rows):
+        if row["rejected_by"] is None:
+            identity = str(row["prompt_id"])
+            if identity in seen:
+                yield row | {"prompt_id": row_id(f"{row['source']}:{count}", "duplicate"), "rejected_by": "duplicate"}
+                continue
+            seen.add(identity)
+            text = "\n".join(message["content"] for message in row["prompt"])
+            row["measures"], row["rejected_by"] = judge(Subject(text, str(row["language"])), config.filters)
+        yield row
+
+
+def drawn(rows: Iterable[dict[str, Any]], sample: int | None, seed: int) -> list[dict[str, Any]]:
+    """At most `sample` kept prompts a language: those whose seeded hash is lowest, so a larger sample holds a smaller one."""
+    rows = list(rows)
+    if sample is None:
+        return rows
+    kept: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if row["rejected_by"] is None:
+            kept[str(row["language"])].append(str(row["prompt_id"]))
+    wanted = {identity for ids in kept.values() for identity in sorted(ids, key=lambda i: uniform(i, f"sample {seed}"))[:sample]}
+    return [row | {"rejected_by": "not_sampled"} if row["rejected_by"] is None and row["prompt_id"] not in wanted else row for row in rows]
+
+
+def alive(prompts: pl.DataFrame) -> pl.DataFrame:
+    """The rows that no filter rejected."""
+    return prompts.filter(pl.col("rejected_by").is_null())

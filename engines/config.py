@@ -1,0 +1,120 @@
+"""Every engine's config, told apart by `kind`, and `start`, which opens the engine that a config names."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from engines.base import Engine
+from store.config import Config, Operational
+from store.workdir import Workdir
+
+
+class Sampling(Config):
+    """How a completion is drawn; temperature 0 is greedy."""
+
+    temperature: float = Field(0.3, ge=0)
+    top_p: float = Field(0.75, gt=0, le=1)
+    max_tokens: int = Field(1024, gt=0)
+
+
+class HfGenerator(Config):
+    """A causal language model by transformers, in this process."""
+
+    kind: Literal["hf"]
+    model: str
+    revision: str = "main"
+    system: str | None = None
+    sampling: Sampling = Sampling()
+    dtype: str = "auto"
+    tokens_per_batch: int = 8192
+    device: Operational[str] = "auto"
+
+
+class HttpGenerator(Config):
+    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`."""
+
+    kind: Literal["http"]
+    base_url: str
+    model: str
+    system: str | None = None
+    sampling: Sampling = Sampling()
+    key_env: Operational[str] = "OPENAI_API_KEY"
+    concurrency: Operational[int] = 64
+    timeout: Operational[float] = 600.0
+    retries: Operational[int] = 6
+
+
+Generator = Annotated[HfGenerator | HttpGenerator, Field(discriminator="kind")]
+
+
+class HfTranslator(Config):
+    """M2M-100, NLLB-200 or MADLAD-400 by transformers, in this process."""
+
+    kind: Literal["hf"]
+    model: str
+    revision: str = "main"
+    beams: int = 1
+    max_tokens: int = 256
+    dtype: str = "auto"
+    tokens_per_batch: int = 4096
+    device: Operational[str] = "auto"
+
+
+class Ct2Translator(Config):
+    """The same models by CTranslate2, converted once."""
+
+    kind: Literal["ct2"]
+    model: str
+    revision: str = "main"
+    beams: int = 1
+    max_tokens: int = 256
+    quantization: str = "int8"
+    tokens_per_batch: int = 4096
+    device: Operational[str] = "auto"
+    threads: Operational[int] = 0
+
+
+Translator = Annotated[HfTranslator | Ct2Translator, Field(discriminator="kind")]
+
+
+class RewardModel(Config):
+    """A sequence classifier with one output, by transformers; its logit is the score."""
+
+    kind: Literal["reward_model"]
+    model: str
+    revision: str = "main"
+    max_tokens: int = 4096
+    dtype: str = "auto"
+    tokens_per_batch: int = 16384
+    device: Operational[str] = "auto"
+
+
+EngineConfig = HfGenerator | HttpGenerator | HfTranslator | Ct2Translator | RewardModel
+
+
+def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
+    """The engine that `config` describes, called `name` in the tables; its weights are loaded by the first request.
+
+    Raises InputError where the model cannot be found.
+    """
+    match config:
+        case HttpGenerator():
+            from engines.http import Http
+
+            return Http(config, name)
+        case HfGenerator():
+            from engines.hf import Generator as Hf
+
+            return Hf(config, name, workdir.resolve(config.model, config.revision))
+        case HfTranslator():
+            from engines.hf import Translator
+
+            return Translator(config, name, workdir.resolve(config.model, config.revision))
+        case Ct2Translator():
+            from engines.ct2 import Ct2
+
+            return Ct2(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
+        case RewardModel():
+            from engines.rewards import SequenceClassifier
+
+            return SequenceClassifier(config, name, workdir.resolve(config.model, config.revision))

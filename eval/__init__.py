@@ -1,0 +1,1 @@
+"""Thin: checkpoints in, win rates in every language out."""

@@ -1,0 +1,137 @@
+"""polypref's public face: `polypref.load(…)` in Python, and the command line, one function a command."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cards.errors import BudgetReached, InputError
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+
+    from cards.mixtures import Mixture
+
+app = typer.Typer(
+    help="Multilingual preference data: build it, publish it, train from it, measure what it does in every language.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+train_app = typer.Typer(help="Train a policy from published pairs.", no_args_is_help=True, rich_markup_mode=None)
+eval_app = typer.Typer(help="Compare checkpoints.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(train_app, name="train")
+app.add_typer(eval_app, name="eval")
+
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")]
+Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
+
+
+def load(
+    name: str,
+    *,
+    language: str | Sequence[str] | None = None,
+    mixture: "str | Mixture | None" = None,
+    revision: str | None = None,
+    split: str | None = None,
+) -> "Dataset | DatasetDict":
+    """A published dataset, from the Hub ("ORG/NAME") or a folder.
+
+    `language` is any name of a language (several: a list); `mixture` a named subset such as "ml-5-50k"; `revision` a
+    branch, tag or commit; `split` "train" or "test", both by default. Raises cards.errors.InputError.
+    """
+    from cards import hub
+
+    return hub.load(name, language=language, mixture=mixture, revision=revision, split=split)
+
+
+@app.command(epilog="Example: polypref build recipes/demo.yaml --workdir runs/demo --languages de --languages fr")
+def build(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
+    languages: Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
+    only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
+    allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
+    update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
+    values: Set = None,
+    overlay: Overlay = None,
+) -> None:
+    """Make a recipe's data: prompts, translations, completions, scores, pairs, and the folders that can be published.
+
+    Run it again to go on after a stop: what was answered is not asked again.
+    """
+    from builders.build import Build
+    from builders.config import Recipe
+    from builders.publish import publish as write_folders
+    from store.config import read_config
+    from store.workdir import Workdir
+
+    config = read_config(recipe, Recipe, _values(values), overlay or ())
+    if languages:
+        from cards.languages import languages as codes
+
+        config = config.model_copy(update={"languages": codes(name for group in languages for name in group.split(","))})
+    if limit:
+        sample = min(limit, config.prompts.sample or limit)
+        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
+        made = Build(config, opened)
+        made.make(only)
+        if only is None:
+            funnels = write_folders(made, recipe.read_text("utf-8"), allow_incomplete)
+            pairs = sum(funnel.get("pairs", 0) for funnel in funnels.values())
+            print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
+
+
+@app.command(epilog="Example: polypref status runs/demo")
+def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
+    """Say what a work dir holds: rows, what was rejected and why, what is incomplete."""
+    from store.status import print_status
+
+    print_status(workdir)
+
+
+@app.command(epilog="Example: polypref publish runs/demo/published/pairs --repo my-org/demo-pairs")
+def publish(
+    folder: Annotated[Path, typer.Argument(help="A published folder (runs/NAME/published/pairs), or a checkpoint.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub.")],
+    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch to publish to.")] = None,
+    pr: Annotated[bool, typer.Option(help="Open a pull request instead.")] = False,
+) -> None:
+    """Push a folder to the Hub in one commit; other languages, and prose that a person wrote there, stay."""
+    from cards import hub
+
+    print(hub.publish(folder, repo, private=private, revision=revision, pr=pr))
+
+
+def _values(values: Sequence[str] | None) -> dict[str, str]:
+    for value in values or ():
+        if "=" not in value:
+            raise InputError(f"--set {value}: expected NAME=VALUE")
+    return dict(value.split("=", 1) for value in values or ())
+
+
+def main() -> None:
+    """The command line. Errors of input end with one line and exit code 2, a budget with 3, Ctrl-C with 130."""
+    try:
+        app()
+    except (InputError, BudgetReached) as error:
+        print(f"polypref: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except OSError as error:
+        print(
+            f"polypref: {error.filename or 'error'}: {error.strerror or error}; nothing made is lost, run again to go on", file=sys.stderr
+        )
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("polypref: stopped; run the same command to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
