@@ -98,12 +98,14 @@ def _filled(tree: Any, values: Mapping[str, str], path: Path) -> Any:
 
 
 def _first_line(error: ValidationError, model: type[Config]) -> str:
-    problem = error.errors()[0]
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])  # a misspelt key explains a missing one
     key = ".".join(str(step) for step in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{key}: found {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
     unknown = str(problem["loc"][-1])
-    near = difflib.get_close_matches(unknown, sorted(_known_keys(model)), n=1, cutoff=0.5)
+    missing = [str(p["loc"][-1]) for p in problems if p["type"] == "missing" and p["loc"][:-1] == problem["loc"][:-1]]
+    near = [close for keys in (missing, _known_keys(model)) for close in difflib.get_close_matches(unknown, sorted(keys), n=1, cutoff=0.5)]
     return f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else "")
 
 

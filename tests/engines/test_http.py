@@ -1,0 +1,96 @@
+"""The HTTP engine over real sockets: what is tried again, what is given up, what stops the run."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from openai_server import OpenAIServer
+
+from cards.errors import InputError
+from engines.base import Answer, Request
+from engines.config import HttpGenerator
+from engines.http import Http
+
+
+def engine(server: OpenAIServer, **fields: Any) -> Http:
+    return Http(HttpGenerator(kind="http", base_url=server.url, model="m", retries=3, **fields), "m")
+
+
+def ask(http: Http, *texts: str) -> list[Answer | None]:
+    async def go() -> list[Answer | None]:
+        try:
+            return await asyncio.gather(*(http.generate(Request([{"role": "user", "content": text}])) for text in texts))
+        finally:
+            await http.close()
+
+    return asyncio.run(go())
+
+
+def test_the_request_says_what_the_config_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", "secret")
+    with OpenAIServer() as server:
+        http = engine(server, system="Be brief.", key_env="A_KEY", sampling={"temperature": 0.5, "top_p": 0.9, "max_tokens": 7})
+        assert ask(http, "Hallo") == [Answer("answer to: Hallo", "stop", 3)]
+        messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hallo"}]
+        assert server.calls == [{"model": "m", "messages": messages, "temperature": 0.5, "top_p": 0.9, "max_tokens": 7}]
+        assert server.headers[0]["Authorization"] == "Bearer secret"
+        assert "secret" not in http.fingerprint
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"status": 503},
+        {"status": 429, "headers": {"Retry-After": "0"}},
+        {"cut": True},
+        {"body": "not json"},
+        {"body": '{"choices": []}'},
+    ],
+)
+def test_what_may_pass_is_tried_again(fault: dict[str, Any]) -> None:
+    with OpenAIServer() as server:
+        server.fault(**fault)
+        assert ask(engine(server), "x") == [Answer("answer to: x", "stop", 3)]
+        assert len(server.calls) == 2
+
+
+def test_a_call_that_keeps_failing_has_no_answer_for_now() -> None:
+    with OpenAIServer() as server:
+        server.fault(status=500, times=99)
+        assert ask(engine(server), "x") == [None]
+        assert len(server.calls) == 4
+
+
+def test_a_deterministic_error_is_kept_and_not_tried_again() -> None:
+    with OpenAIServer() as server:
+        server.fault(status=400, body='{"error": {"message": "too long"}}')
+        assert ask(engine(server), "x") == [Answer(finish_reason="error", error="400: too long")]
+        assert len(server.calls) == 1
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_wrong_key_or_model_stops_with_one_line(status: int) -> None:
+    with OpenAIServer() as server:
+        server.fault(status=status, body='{"error": {"message": "no\\nsuch"}}')
+        with pytest.raises(InputError, match=rf"{status} for model 'm', key OPENAI_API_KEY: no such$"):
+            ask(engine(server), "x")
+        assert len(server.calls) == 1
+
+
+def test_a_truncated_answer_is_data() -> None:
+    with OpenAIServer(finish_reason="length") as server:
+        assert ask(engine(server), "x") == [Answer("answer to: x", "length", 3)]
+
+
+def test_no_more_calls_at_once_than_the_config_allows() -> None:
+    with OpenAIServer(delay=0.02) as server:
+        assert len(ask(engine(server, concurrency=8), *map(str, range(40)))) == 40
+        assert server.peak == 8
+
+
+def test_a_dead_server_is_a_call_that_failed_for_now() -> None:
+    with OpenAIServer() as server:
+        http = engine(server)
+    http.config = http.config.model_copy(update={"retries": 0})
+    assert ask(http, "x") == [None]

@@ -1,0 +1,78 @@
+"""The pool: nothing is asked twice, batches are planned from everything, a resumed run repeats the rest exactly."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from openai_server import OpenAIServer
+
+from engines.base import Answer, Request, batches_by_length
+from engines.config import HttpGenerator
+from engines.http import Http
+from engines.pool import answers
+from store.answers import AnswerLog
+
+
+class Batches:
+    """An engine in this process that answers with its seed and batch, so that another composition shows."""
+
+    name, fingerprint = "b", "f"
+
+    def __init__(self, die_after: int = 99) -> None:
+        self.left, self.batches = die_after, list[list[str]]()
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        return batches_by_length(requests, [len(r.messages[0]["content"]) for r in requests], 12)
+
+    def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
+        if self.left == 0:
+            raise KeyboardInterrupt
+        self.left -= 1
+        texts = [r.messages[0]["content"] for r in batch]
+        self.batches.append(texts)
+        return [Answer(f"{text} {seed} {len(batch)}") for text in texts]
+
+
+def requests(*texts: str) -> list[Request]:
+    return [Request([{"role": "user", "content": text}]) for text in texts]
+
+
+WORDS = requests("aaaa", "bb", "cccc", "dd", "eeee", "ff", "gg", "hh", "cccc")
+
+
+def test_batches_are_of_like_length_and_within_the_budget() -> None:
+    lengths = [3, 9, 1, 4, 4, 20]
+    plan = batches_by_length(requests(*"abcdef"), lengths, 10)
+    assert [sorted(lengths[i] for i in batch) for batch in plan] == [[20], [9], [4, 4], [1, 3]]
+    assert sorted(i for batch in plan for i in batch) == list(range(6))
+
+
+@pytest.mark.parametrize("died_after", [0, 1, 2])
+def test_a_resumed_run_gives_the_answers_of_an_uninterrupted_one(tmp_path: Path, died_after: int) -> None:
+    whole = answers(Batches(), WORDS, AnswerLog(tmp_path / "whole.jsonl"))
+    with pytest.raises(KeyboardInterrupt):
+        answers(Batches(die_after=died_after), WORDS, AnswerLog(tmp_path / "log.jsonl"))
+    resumed = Batches()
+    assert answers(resumed, WORDS, AnswerLog(tmp_path / "log.jsonl")) == whole
+    assert len(resumed.batches) == 4 - died_after
+    assert (tmp_path / "log.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_known_answers_are_not_computed_again_when_rows_are_added(tmp_path: Path) -> None:
+    log = AnswerLog(tmp_path / "log.jsonl")
+    first = answers(Batches(), WORDS, log)
+    later = Batches()
+    assert answers(later, [*WORDS, *requests("new")], log)[:-1] == first
+    assert later.batches == [["new"]]
+
+
+def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
+    with OpenAIServer(delay=0.01) as server:
+        http = Http(HttpGenerator(kind="http", base_url=server.url, model="m"), "m")
+        given = answers(http, requests("a", "b", "a", "a"), AnswerLog(tmp_path / "log.jsonl"))
+        assert [answer.text for answer in given if answer] == ["answer to: a", "answer to: b", "answer to: a", "answer to: a"]
+        assert len(server.calls) == 2
+        answers(http, requests("b", "c"), AnswerLog(tmp_path / "log.jsonl"))
+        assert len(server.calls) == 3
+        assert len(answers(http, [Request(r.messages, sample=1) for r in requests("a")], AnswerLog(tmp_path / "log.jsonl"))) == 1
+        assert len(server.calls) == 4

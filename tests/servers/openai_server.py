@@ -1,0 +1,108 @@
+"""An OpenAI-compatible chat server for tests: real HTTP on loopback, counted, with faults on request.
+
+with OpenAIServer(reply=lambda body: "hello") as server:
+    server.fault(status=503, times=2)
+    … base_url=server.url …
+    assert len(server.calls) == 3
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+
+@dataclass
+class Fault:
+    """What happens to the next `times` calls: a status with a body, a connection cut half-way, an answer that is not one."""
+
+    status: int = 200
+    times: int = 1
+    headers: dict[str, str] = field(default_factory=dict)
+    body: str = '{"error": {"message": "injected"}}'
+    cut: bool = False
+
+
+def last_words(body: dict[str, Any]) -> str:
+    return f"answer to: {body['messages'][-1]['content']}"
+
+
+class OpenAIServer:
+    """`calls` are the parsed bodies of all chat requests; `answered` those that were answered well."""
+
+    def __init__(self, reply: Callable[[dict[str, Any]], str] = last_words, delay: float = 0.0, finish_reason: str = "stop") -> None:
+        self.reply, self.delay, self.finish_reason = reply, delay, finish_reason
+        self.calls: list[dict[str, Any]] = []
+        self.answered: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.faults: list[Fault] = []
+        self.in_flight = self.peak = 0
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+
+    def fault(self, **how: Any) -> None:
+        self.faults.append(Fault(**how))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096), self._loop
+        ).result()
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _stop(self) -> None:
+        self._server.close()
+        connections = asyncio.all_tasks() - {asyncio.current_task()}
+        for connection in connections:
+            connection.cancel()
+        await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+                length = int({k.lower(): v for k, v in headers.items()}.get("content-length", 0))
+                body = json.loads(await reader.readexactly(length))
+                status, more, text, cut = await self._answer(body, headers)
+                content = text.encode()
+                lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+                lines += [f"{name}: {value}" for name, value in more.items()]
+                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (content[: len(content) // 2] if cut else content))
+                await writer.drain()
+                if cut:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, bool]:
+        self.calls.append(body)
+        self.headers.append(headers)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
+        await asyncio.sleep(self.delay)
+        self.in_flight -= 1
+        fault = self.faults[0] if self.faults else None
+        if fault:
+            fault.times -= 1
+            if fault.times == 0:
+                self.faults.pop(0)
+            if not fault.cut:
+                return fault.status, fault.headers, fault.body, False
+        text = self.reply(body)
+        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish_reason}
+        if not (fault and fault.cut):
+            self.answered.append(body)
+        answer = {"object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": len(text.split())}}
+        return 200, {}, json.dumps(answer), bool(fault and fault.cut)
