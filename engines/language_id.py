@@ -12,7 +12,8 @@ import regex
 
 from cards.languages import LANGUAGES, Language, language
 
-MIN_LETTERS = 12  # below it, an identifier's word is not worth much
+MIN_LETTERS = 12  # below it, even a foreign script may be a name
+MIN_IDENTIFIED = 24  # letters below which an identifier's word is not worth much
 SCRIPT_SHARE = 0.5  # names, terms and quotations in another script are common; half of a text is not
 WINDOW = 200  # characters that the identifier sees
 
@@ -62,7 +63,7 @@ def verify(text: str, code: str, threshold: float = 0.1) -> Verdict:
     probability = _langdetect(prose).get(wanted.langdetect, 0.0)
     if probability >= threshold:
         return Verdict("yes", probability)
-    return Verdict("no" if len(letters) >= MIN_LETTERS else "unsure", probability)
+    return Verdict("no" if len(letters) >= MIN_IDENTIFIED else "unsure", probability)
 
 
 def language_share(text: str, code: str) -> float:

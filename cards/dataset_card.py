@@ -1,0 +1,217 @@
+"""The dataset card: README.md with the Hub's metadata, written from facts.json alone.
+
+What stands between two marker lines is generated; a person's text above and below them, their metadata keys, tags and
+configs are kept when the card is written anew.
+"""
+
+import re
+import string
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cards.errors import InputError
+from cards.languages import LANGUAGES
+from cards.metadata import metadata
+from cards.mixtures import NAMED
+from cards.tables import TABLES
+
+TEMPLATES = Path(__file__).parent / "templates"
+START = (
+    "<!-- polypref: generated text starts here; what stands above this line, or below the line that ends it, is kept by later writes. -->"
+)
+END = "<!-- polypref: generated text ends here. -->"
+SHARES = {
+    "prompts": ("source", "translator"),
+    "completions": ("origin", "generator", "finish_reason"),
+    "scores": ("scorer",),
+    "pairs": ("chosen_origin", "chosen_model"),
+}
+
+_YAML = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
+_START = re.compile(r"<!-- polypref: generated text starts here.*?-->")
+_END = re.compile(r"<!-- polypref: generated text ends here.*?-->\n?")
+
+
+def dataset_card(facts: Mapping[str, Any], existing: str | None = None, repo: str | None = None, draft: str | None = None) -> str:
+    """The text of README.md for facts.json, in place of `existing`; `repo` (ORG/NAME) is what its examples load.
+
+    A person's text is taken from `draft` where `existing` has none. Raises InputError where one of them cannot be taken apart:
+    metadata that is not YAML, or one marker line without the other.
+    """
+    old, above, below = _taken_apart(existing or "")
+    draft_old, draft_above, draft_below = _taken_apart(draft or "")
+    if not (above + below).strip():
+        above, below = draft_above, draft_below
+    header = yaml.safe_dump(metadata(facts, {**draft_old, **old}), sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{header}---\n{above}{START}\n\n{_body(facts, repo or facts['name'])}\n\n{END}\n{below}"
+
+
+def _taken_apart(card: str) -> tuple[dict[str, Any], str, str]:
+    """Metadata, text above and text below the generated text; in a card without marker lines all of its text goes below."""
+    block = _YAML.match(card)
+    try:
+        header = (yaml.safe_load(block[1]) if block else None) or {}
+    except yaml.YAMLError as error:
+        raise InputError(f"README.md: metadata is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(header, dict):
+        raise InputError(f"README.md: metadata: found {type(header).__name__}, expected keys and values")
+    body = card[block.end() :] if block else card
+    start, end = _START.search(body), _END.search(body)
+    if start and end and start.end() < end.start():
+        return header, body[: start.start()], body[end.end() :]
+    if start or end:
+        raise InputError("README.md: found only one of the two lines that enclose the generated text, expected both or none")
+    return header, "", f"\n{body}" if body.strip() else ""
+
+
+def _body(facts: Mapping[str, Any], repo: str) -> str:
+    table, languages, builds = facts["table"], facts["languages"], facts["builds"]
+    words = yaml.safe_load((TEMPLATES / "dataset_card.yaml").read_text("utf-8"))
+    some = next((code for code, about in languages.items() if about["files"] and code != "eng_Latn"), "eng_Latn")
+    count = "1 language" if len(languages) == 1 else f"{len(languages)} languages"
+    pairs = table == "pairs"
+    values = {
+        "title": facts["title"],
+        "intro": "\n\n".join([*(f"> {note}" for note in facts["notes"]), words["about"][table].replace("LANGUAGES", count)]),
+        "sizes": _sizes(languages),
+        "funnel": _funnel(languages),
+        "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
+        "scores": _scores(languages),
+        "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),
+        "columns": _table([("column", "what it is"), *((f"`{name}`", words["columns"][name]) for name in TABLES[table])]),
+        "made": _made(builds, languages),
+        "repo": repo,
+        "language": some,
+        "name": LANGUAGES[some].name,
+        "mixtures": ", ".join(f"`{name}`" for name in NAMED) if pairs else "",
+        "training": _training(repo) if pairs else "",
+        "limits": _bullets(words["limits"][table]),
+        "license": facts.get("license") or "",
+        "recipes": _recipes(builds, languages),
+    }
+    sections = re.split(r"^(?=## )", (TEMPLATES / "dataset_card.md").read_text("utf-8"), flags=re.M)
+    return "".join(_filled(section, values) for section in sections).strip()
+
+
+def _filled(section: str, values: Mapping[str, str]) -> str:
+    """The section; nothing where one of its values is empty."""
+    part = string.Template(section)
+    return "" if any(not values[name] for name in part.get_identifiers()) else part.substitute(values)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first row is its head, and columns of numbers are set to the right."""
+    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
+    numeric = [len(rows) > 1 and all(re.fullmatch(r"[-\d.,e+%]*", row[i]) for row in rows[1:]) for i in range(len(rows[0]))]
+    return "\n".join([lines[0], "|" + "|".join("---:" if right else "---" for right in numeric) + "|", *lines[1:]])
+
+
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _sizes(languages: Mapping[str, Any]) -> str:
+    lengths = list(dict.fromkeys(name for about in languages.values() for name in about["quantiles"] if name.endswith("_characters")))
+
+    def cells(files: Sequence[Mapping[str, Any]]) -> list[str]:
+        split_rows = [sum(file["rows"] for file in files if file["split"] == split) for split in ("train", "test")]
+        return [*(f"{rows:,}" for rows in split_rows)]
+
+    def megabytes(files: Sequence[Mapping[str, Any]]) -> str:
+        return f"{sum(file['bytes'] for file in files) / 1e6:.2f}"
+
+    head = ["config", "language", "train", "test", "prompts", *(name.replace("_", " ") for name in lengths), "MB"]
+    rows = [
+        [
+            code,
+            LANGUAGES[code].name,
+            *cells(about["files"]),
+            f"{about['prompts']:,}",
+            *(number(about["quantiles"][name].get("p50")) for name in lengths),
+            megabytes(about["files"]),
+        ]
+        for code, about in languages.items()
+    ]
+    files = [file for about in languages.values() for file in about["files"]]
+    return _table([head, *rows, ["default", "all", *cells(files), "", *("" for _ in lengths), megabytes(files)]])
+
+
+def _funnel(languages: Mapping[str, Any]) -> str:
+    steps = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
+    rows = [
+        [code, *(f"{about['funnel'][step]:,}" if step in about["funnel"] else "" for step in steps)]
+        for code, about in languages.items()
+        if about.get("funnel")
+    ]
+    return _table([["language", *steps], *rows]) if rows else ""
+
+
+def _scored(languages: Mapping[str, Any]) -> list[str]:
+    names = dict.fromkeys(name for about in languages.values() for name in about["quantiles"])
+    return [name for name in names if name.endswith("score") or name == "margin"]
+
+
+def _scores(languages: Mapping[str, Any]) -> str:
+    names = _scored(languages)
+    head = ["language", *(f"{name.replace('_', ' ')} {q[1:]}%" for name in names for q in ("p5", "p50", "p95"))]
+    rows = [
+        [code, *(number(about["quantiles"][name].get(q)) for name in names for q in ("p5", "p50", "p95"))]
+        for code, about in languages.items()
+    ]
+    return _table([head, *rows]) if names else ""
+
+
+def _shares(languages: Mapping[str, Any], column: str) -> str:
+    """Shares of a column's values by language, and in all of them; nothing where no row has a value."""
+    counts = {code: about["counts"][column] for code, about in languages.items()}
+    values = sorted({value for counted in counts.values() for value in counted})
+    everywhere = {value: sum(counted.get(value, 0) for counted in counts.values()) for value in values}
+
+    def cells(counted: Mapping[str, int]) -> list[str]:
+        total = sum(counted.values())
+        return [f"{counted.get(value, 0) / total:.1%}" if total else "" for value in values]
+
+    rows = [*([code, *cells(counted)] for code, counted in counts.items()), ["all", *cells(everywhere)]]
+    return f"Rows by `{column}`:\n\n" + _table([["language", *values], *rows]) if values else ""
+
+
+def _builds(languages: Mapping[str, Any]) -> dict[str, list[str]]:
+    builds: dict[str, list[str]] = {}
+    for code, about in languages.items():
+        builds.setdefault(about["build"], []).append(code)
+    return builds
+
+
+def _made(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
+    rows = [
+        [model["role"], model["name"], f"`{model['model']}`", f"`{model['revision']}`", ", ".join(codes) if len(builds) > 1 else "all"]
+        for build, codes in _builds(languages).items()
+        for model in builds[build]["models"]
+    ]
+    models = _table([["role", "name", "model", "revision", "languages"], *rows]) if rows else ""
+    sources = _bullets(dict.fromkeys(source for build in builds.values() for source in build["sources"]))
+    return "\n\n".join(filter(None, (models, f"Sources:\n\n{sources}" if sources else "")))
+
+
+def _recipes(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
+    return "\n\n".join(
+        f"<details><summary>{', '.join(codes)}</summary>\n\n````yaml\n{builds[build]['recipe'].rstrip()}\n````\n\n</details>"
+        for build, codes in _builds(languages).items()
+        if builds[build]["recipe"]
+    )
+
+
+def _training(repo: str) -> str:
+    return f"""from datasets import load_dataset
+from trl import DPOConfig, DPOTrainer
+
+pairs = load_dataset("{repo}", split="train")
+DPOTrainer("CohereLabs/aya-23-8B", args=DPOConfig("aya-23-8b-dpo"), train_dataset=pairs).train()"""
+
+
+def number(value: float | None) -> str:
+    """A measured number as the card prints it: four digits; nothing for None."""
+    return "" if value is None else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"

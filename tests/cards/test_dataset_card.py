@@ -1,0 +1,167 @@
+"""Every number in the card is recomputed from the published rows."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from huggingface_hub import DatasetCard
+
+from cards.dataset_card import dataset_card, number
+from cards.errors import InputError
+from cards.folder import read_facts, write_dataset
+from cards.languages import LANGUAGES
+
+CODES = ["deu_Latn", "eng_Latn", "hin_Deva", "nob_Latn"]
+
+
+@pytest.fixture
+def folder(tmp_path, pairs, facts) -> Path:
+    counts = {"deu_Latn": 60, "eng_Latn": 50, "hin_Deva": 40, "nob_Latn": 5}
+    write_dataset(tmp_path, "pairs", {code: pairs(code, n) for code, n in counts.items()}, facts(CODES))
+    return tmp_path
+
+
+def rows_of(folder: Path, code: str) -> pl.DataFrame:
+    return pl.read_parquet(str(folder / "data" / code / "*.parquet"))
+
+
+def tables(card: str) -> dict[str, dict[str, dict[str, str]]]:
+    """{first column's name and others: {row: {column: cell}}} of the card's tables; a table is called by its heading and its place."""
+    found: dict[str, Any] = {}
+    for section in re.split(r"^## ", card, flags=re.M)[1:]:
+        for n, table in enumerate(re.findall(r"(?:^\|.*\|\n?)+", section, flags=re.M)):
+            head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().split("\n")]
+            found[f"{section.splitlines()[0]} {n}"] = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    return found
+
+
+def test_every_number_equals_one_recomputed(folder: Path) -> None:
+    found = tables((folder / "README.md").read_text())
+    sizes, funnel, scores = found["What is in it 0"], found["How many rows were kept, and why the others were not 0"], found["Scores 0"]
+    origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
+    splits = {"train": 0, "test": 0}
+    everything = []
+    for i, code in enumerate(CODES):
+        rows = rows_of(folder, code)
+        everything.append(rows)
+        for split in splits:
+            files = list((folder / "data" / code).glob(f"{split}-*.parquet"))
+            count = sum(pq.read_metadata(file).num_rows for file in files)
+            assert sizes[code][split] == str(count)
+            splits[split] += count
+        size = sum(file.stat().st_size for file in (folder / "data" / code).iterdir())
+        assert sizes[code] | {"language": LANGUAGES[code].name, "MB": f"{size / 1e6:.2f}", "prompts": str(rows.height)} == sizes[code]
+        for column in ("prompt", "chosen", "rejected"):
+            lengths = pl.Series([sum(len(m["content"]) for m in messages) for messages in rows[column]])
+            assert sizes[code][f"{column} characters"] == number(lengths.median())
+        assert funnel[code] == {"language": code, "prompts in": "90", "wrong_language": "7", "too_long": "3", "ties": str(i)}
+        for column in ("chosen_score", "rejected_score", "margin"):
+            for percent in (5, 50, 95):
+                value = rows[column].quantile(percent / 100, "linear")
+                assert scores[code][f"{column.replace('_', ' ')} {percent}%"] == number(round(value, 6))
+        for table, column in ((origins, "chosen_origin"), (models, "chosen_model")):
+            assert table[code] == {"language": code, **shares(rows[column])}
+    assert {split: sizes["default"][split] for split in splits} == {split: str(n) for split, n in splits.items()}
+    assert origins["all"] == {"language": "all", **shares(pl.concat(everything)["chosen_origin"])}
+    assert found["How it was made 0"]["translator"]["revision"] == f"`{'f' * 40}`"
+
+
+def shares(values: pl.Series) -> dict[str, str]:
+    return {value: f"{(values == value).mean():.1%}" for value in values.unique().sort()}
+
+
+def test_the_metadata_is_valid_and_counts_right(folder: Path) -> None:
+    card = DatasetCard.load(folder / "README.md")
+    meta = card.data.to_dict()
+    assert meta["language"] == ["de", "en", "hi", "nb"]
+    assert meta["license"] == "apache-2.0"
+    assert meta["size_categories"] == ["n<1K"]
+    assert {"preference", "dpo", "rlhf", "multilingual"} < set(meta["tags"])
+    assert [config["config_name"] for config in meta["configs"]] == ["default", *CODES]
+    assert [config.get("default") for config in meta["configs"]] == [True, None, None, None, None]
+    for info, config in zip(meta["dataset_info"], meta["configs"], strict=True):
+        files = [file for part in config["data_files"] for file in folder.glob(part["path"])]
+        assert sum(split["num_examples"] for split in info["splits"]) == sum(pq.read_metadata(file).num_rows for file in files)
+        assert info["download_size"] == sum(file.stat().st_size for file in files)
+        assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
+    assert len({info["description"] for info in meta["dataset_info"]}) == 5
+
+
+def test_the_features_are_those_that_datasets_would_write(folder: Path) -> None:
+    from datasets import Features
+
+    info = DatasetCard.load(folder / "README.md").data.to_dict()["dataset_info"][0]
+    schema = pq.read_schema(next(folder.glob("data/deu_Latn/*.parquet")))
+    assert info["features"] == Features.from_arrow_schema(schema)._to_yaml_list()
+
+
+def test_every_language_tag_stays_a_string_in_yaml(folder: Path) -> None:
+    """`no` is false in YAML, and `y` or `on` would be true."""
+    facts = read_facts(folder)
+    facts["languages"] = {code: {**facts["languages"]["deu_Latn"]} for code in LANGUAGES}
+    tags = yaml.safe_load(dataset_card(facts).split("---\n")[1])["language"]
+    assert tags == sorted({language.iso639_1 or language.iso639_3 for language in LANGUAGES.values()})
+    assert all(isinstance(tag, str) for tag in tags)
+
+
+def test_what_people_wrote_is_kept(folder: Path, pairs, facts) -> None:
+    readme = folder / "README.md"
+    text = readme.read_text()
+    text = text.replace("\n---\n", "\npaperswithcode_id: mine\n---\n\nRead this first.\n\n", 1).replace("- rlhf\n", "- rlhf\n- law\n", 1)
+    text = text.replace("configs:\n", "configs:\n- config_name: mine\n  data_files: mine.parquet\n", 1)
+    readme.write_text(text + "\n## Thanks\n\nTo everyone | with $1 and {braces}.\n")
+    write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 61)}, facts(CODES))
+    new = readme.read_text()
+    assert new.endswith("\n## Thanks\n\nTo everyone | with $1 and {braces}.\n")
+    assert "\n---\n\nRead this first.\n\n<!-- polypref" in new
+    meta = yaml.safe_load(new.split("---\n")[1])
+    assert meta["paperswithcode_id"] == "mine"
+    assert "law" in meta["tags"]
+    assert {"config_name": "mine", "data_files": "mine.parquet"} in meta["configs"]
+    assert new.count("# Pairs for tests") == 1
+    assert tables(new)["What is in it 0"]["deu_Latn"]["prompts"] == "61"
+    write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 61)}, facts(CODES))
+    assert readme.read_text() == new
+
+
+def test_a_card_that_somebody_else_pushed_keeps_its_text_and_its_configs(folder: Path) -> None:
+    info = {"config_name": "swh_Latn", "splits": [{"name": "train", "num_bytes": 1, "num_examples": 1}]}
+    header = yaml.safe_dump({"license": "mit", "tags": "old", "configs": [{"config_name": "swh_Latn"}], "dataset_info": info})
+    card = dataset_card(read_facts(folder), f"---\n{header}---\n# Mine\n\nWritten by hand.\n")
+    assert card.endswith("<!-- polypref: generated text ends here. -->\n\n# Mine\n\nWritten by hand.\n")
+    meta = yaml.safe_load(card.split("---\n")[1])
+    assert meta["license"] == "apache-2.0"
+    assert "old" in meta["tags"]
+    assert [config["config_name"] for config in meta["configs"]] == ["default", *CODES, "swh_Latn"]
+    assert meta["dataset_info"][-1] == info
+
+
+@pytest.mark.parametrize(
+    ("damage", "line"),
+    [
+        (lambda card: card.replace("<!-- polypref: generated text ends here. -->", ""), "found only one of the two lines"),
+        (lambda card: card.replace("license:", "license: [", 1), "metadata is not YAML"),
+        (lambda card: "---\n- a list\n---\n", "metadata: found list, expected keys and values"),
+    ],
+)
+def test_a_card_that_cannot_be_taken_apart_is_one_line(folder: Path, damage, line: str) -> None:
+    with pytest.raises(InputError, match=rf"^README\.md: {line}[^\n]*$"):
+        dataset_card(read_facts(folder), damage((folder / "README.md").read_text()))
+
+
+def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
+    from cards.tables import rows_to_frame
+
+    prompt = [{"role": "user", "content": "Hallo?"}]
+    rows = [{"prompt_id": f"{i:016x}", "language": "deu_Latn", "prompt": prompt, "source": "questions"} for i in range(20)]
+    write_dataset(tmp_path, "prompts", {"deu_Latn": rows_to_frame(rows, "prompts")}, facts([], license=None, recipe="", sources=[]))
+    card = (tmp_path / "README.md").read_text()
+    assert re.findall(r"^## (.*)", card, flags=re.M) == [
+        *("What is in it", "Whose rows they are", "Columns", "How it was made", "How to load it", "Limits", "Citation"),
+    ]
+    assert "$" not in card
+    assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {"language": "deu_Latn", "questions": "100.0%"}
