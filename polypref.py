@@ -27,6 +27,11 @@ app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")]
+TrainRecipe = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
+Model = Annotated[str | None, typer.Option(help="The base model: a folder or a Hub id; instead of the recipe's.")]
+Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
+Output = Annotated[Path | None, typer.Option(help="The folder to write; instead of the recipe's.")]
+Overwrite = Annotated[bool, typer.Option(help="Remove what another recipe left in the folder.")]
 Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
 
 
@@ -107,6 +112,65 @@ def publish(
     from cards import hub
 
     print(hub.publish(folder, repo, private=private, revision=revision, pr=pr))
+
+
+@train_app.command("dpo", epilog="Example: polypref train dpo recipes/paper-dpo.yaml --data my-org/pairs --output runs/dpo")
+def train_dpo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
+    """Direct preference optimisation, offline, on published pairs."""
+    from store.config import read_config
+    from training.config import DpoRecipe
+    from training.dpo import train
+
+    print(train(read_config(recipe, DpoRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
+
+
+@train_app.command("rloo", epilog="Example: polypref train rloo recipes/paper-rloo.yaml --data my-org/pairs --output runs/rloo")
+def train_rloo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
+    """REINFORCE with a leave-one-out baseline, online, on the prompts of published pairs, against a reward model."""
+    from store.config import read_config
+    from training.config import RlooRecipe
+    from training.rloo import train
+
+    print(train(read_config(recipe, RlooRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
+
+
+@eval_app.command("winrate", epilog="Example: polypref eval winrate recipes/paper-winrate.yaml --prompts my-org/pairs --output runs/eval")
+def eval_winrate(
+    recipe: TrainRecipe,
+    prompts: Annotated[str | None, typer.Option(help="A published folder, or ORG/NAME.")] = None,
+    output: Output = None,
+) -> None:
+    """Complete held-out prompts with several checkpoints, judge them, and compare each with the base, language by language."""
+    from eval.config import WinrateRecipe
+    from eval.winrate import print_result, winrate
+    from store.config import read_config
+    from store.workdir import Workdir
+
+    config = read_config(recipe, WinrateRecipe, overrides={"prompts": prompts, "output": output})
+    with Workdir(config.output) as workdir:
+        print_result(winrate(config, workdir))
+
+
+@app.command(epilog="Example: polypref report runs/demo")
+def report(
+    rundir: Annotated[Path, typer.Argument(help="A run's folder: published/, checkpoints/, eval/.")],
+    output: Annotated[Path | None, typer.Option(help="The page; RUNDIR/report.html by default.")] = None,
+) -> None:
+    """Write one self-contained page about a run."""
+    from eval.report import write
+
+    print(write(rundir, output))
+
+
+@app.command(epilog="Example: polypref demo --rundir runs/demo")
+def demo(
+    rundir: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
+    seed: Annotated[int, typer.Option(help="Of training and evaluation.")] = 1,
+) -> None:
+    """Run the whole loop in the miniature world: build, publish to a folder, train, evaluate, report. No network, two cores, minutes."""
+    from demo.run import run
+
+    run(rundir, seed)
 
 
 def _values(values: Sequence[str] | None) -> dict[str, str]:

@@ -46,16 +46,25 @@ def _plain(value: Any) -> Any:
 C = TypeVar("C", bound=Config)
 
 
-def read_config(path: Path, model: type[C], values: Mapping[str, str] | None = None, overlays: Sequence[Path] = ()) -> C:
-    """A YAML file as a config; `${name}` in its strings is replaced by `values[name]`, overlays are merged over it key by key.
+def read_config(
+    path: Path,
+    model: type[C],
+    values: Mapping[str, str] | None = None,
+    overlays: Sequence[Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+) -> C:
+    """A YAML file as a config; overlays, then overrides that are not None, are merged over it key by key.
+
+    `${name}` in its strings is replaced by `values[name]`; `${here}` is the folder of the file.
 
     Raises InputError: a file that is missing or not YAML, an unknown key (with the nearest known one), a wrong value.
     """
     tree = _read_yaml(path)
     for overlay in overlays:
         tree = _merged(tree, _read_yaml(overlay))
+    tree = _filled(tree, {"here": str(path.parent), **(values or {})}, path)
     try:
-        return model.model_validate(_filled(tree, values or {}, path))
+        return model.model_validate(_merged(tree, {k: v for k, v in (overrides or {}).items() if v is not None}))
     except ValidationError as error:
         raise InputError(f"{path}: {_first_line(error, model)}") from None
 

@@ -4,6 +4,7 @@ A part holds the rows of one language whose prompt ids hash to its number. It ca
 the key of what it was made from, so a part whose key still holds is not made again.
 """
 
+import io
 import json
 import os
 from collections import Counter
@@ -56,8 +57,11 @@ class Part:
         about = About(key, frame.height, incomplete, dict(sorted(rejected.items())))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = self.path.with_suffix(".tmp")
-        frame.write_parquet(unfinished, metadata={"polypref": json.dumps(asdict(about), ensure_ascii=False)})
-        with open(unfinished, "rb") as file:
+        content = io.BytesIO()  # polars' own way to the file would hide which error of the disk it was
+        frame.write_parquet(content, metadata={"polypref": json.dumps(asdict(about), ensure_ascii=False)})
+        with open(unfinished, "wb") as file:
+            file.write(content.getbuffer())
+            file.flush()
             os.fsync(file.fileno())
         os.replace(unfinished, self.path)
         return about

@@ -27,7 +27,7 @@ def print_status(workdir: Path) -> None:
         raise InputError(f"{workdir}: not a work dir, or nothing was made in it yet")
     table = Table(title=str(workdir), title_justify="left")
     for column in ("table", "languages", "parts", "rows", "kept", "incomplete", "rejected"):
-        table.add_column(column, justify="left" if column in ("table", "rejected") else "right")
+        table.add_column(column, justify="left" if column in ("table", "rejected") else "right", no_wrap=column == "table")
     for name, parts in found.items():
         rejected: Counter[str] = Counter()
         for _, about in parts:

@@ -1,0 +1,107 @@
+"""The whole loop in the miniature world, through the same recipes, stages and trainers as everything else.
+
+What it shows is about the miniature world: 12 tasks, 40 words, models of a million parameters. The oracle knows every
+right answer, so what training did is measured by truth, not by the reward model that the data was made with.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from builders.build import Build
+from builders.config import Recipe
+from builders.publish import publish, rejections
+from demo import world
+from eval import report
+from eval.config import WinrateRecipe
+from eval.winrate import winrate
+from store.config import read_config
+from store.workdir import Workdir
+from training import dpo, rloo
+from training.config import DpoRecipe, RlooRecipe
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
+    """Builds, trains (DPO, a control on shuffled pairs, RLOO), evaluates and reports into `rundir`; returns what results.json holds.
+
+    Run again, it goes on where it was stopped. A rundir that holds a checkpoint of another seed raises InputError.
+    """
+    begun = time.monotonic()
+    say(
+        f"The miniature world: {len(world.demo_combinations())} English prompts that no tiny model was trained on, {len(world.LANGUAGES)} languages."
+    )
+
+    say("1/4 Build: translate, complete, filter, score, pair, publish to a folder.")
+    path = RECIPES / "demo.yaml"
+    with Workdir(rundir) as workdir:
+        build = Build(read_config(path, Recipe), workdir)
+        build.make()
+        funnels = publish(build, path.read_text("utf-8"))
+    pairs = {code: funnel["pairs"] for code, funnel in funnels.items()}
+    data = str(rundir / "published" / "pairs")
+
+    say(f"2/4 Train the policy on {sum(pairs.values()):,} pairs: DPO, DPO on shuffled pairs as a control, RLOO.")
+    checkpoints = rundir / "checkpoints"
+    shared = {"data": data, "seed": seed}
+    dpo.train(read_config(RECIPES / "demo-dpo.yaml", DpoRecipe, overrides=shared | {"output": checkpoints / "dpo"}))
+    dpo.train(
+        read_config(RECIPES / "demo-dpo.yaml", DpoRecipe, overrides=shared | {"output": checkpoints / "control", "control": "shuffle"})
+    )
+    rloo.train(read_config(RECIPES / "demo-rloo.yaml", RlooRecipe, overrides=shared | {"output": checkpoints / "rloo"}))
+
+    say("3/4 Evaluate on held-out prompts: the oracle and the reward model judge each checkpoint against the base.")
+    trained = {name: str(checkpoints / name) for name in ("dpo", "control", "rloo")}
+    overrides = {"prompts": data, "models": trained, "output": rundir / "eval", "seed": seed}
+    recipe = read_config(RECIPES / "demo-winrate.yaml", WinrateRecipe, overrides=overrides)
+    with Workdir(recipe.output) as workdir:
+        result = winrate(recipe, workdir, {"oracle": oracle})
+
+    say("4/4 Report.")
+    results = {
+        "pairs": pairs,
+        "rejections": rejections(funnels),
+        "right": {model: means["all"] for model, means in result["mean_score"]["oracle"].items()},
+        "winrate": {
+            "oracle": overall(result, "dpo", "oracle"),
+            "reward_model": overall(result, "dpo", "reward_model"),
+            "control": overall(result, "control", "oracle"),
+            "rloo": overall(result, "rloo", "oracle"),
+        },
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    (rundir / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    page = report.write(rundir)
+    say(summary(results, page))
+    return results
+
+
+def oracle(prompt_id: str, language: str, completion: str) -> float:
+    """1.0 for a right answer, 0.0 for any other."""
+    return float(world.verdict(prompt_id, language, completion) == "right")
+
+
+def overall(result: dict[str, Any], model: str, judge: str) -> dict[str, float]:
+    """One comparison over all languages."""
+    games = result["winrate"][model][judge]
+    return {name: games[name] for name in ("win", "loss", "tie", "difference", "low", "high")}
+
+
+def summary(results: dict[str, Any], page: Path) -> str:
+    """What a person should know at the end, in a few lines."""
+    lines = [
+        f"{sum(results['pairs'].values()):,} pairs in {sum(n >= 50 for n in results['pairs'].values())} languages with at least 50 each."
+    ]
+    lines += [
+        f"The base model answers {results['right']['base']:.1%} of the held-out prompts right, by the oracle. Win minus loss against it:"
+    ]
+    for name, title in (("oracle", "DPO"), ("control", "control (shuffled pairs)"), ("rloo", "RLOO")):
+        games = results["winrate"][name]
+        lines.append(f"  {title:<26}{games['difference']:+7.1%}   95% interval {games['low']:+.1%} to {games['high']:+.1%}")
+    return "\n".join([*lines, f"{results['seconds']:.0f} seconds. Look at {page}"])
+
+
+def say(text: str) -> None:
+    print(text, flush=True)

@@ -1,0 +1,137 @@
+"""A whole build over HTTP: nothing answered is asked again, whatever happens, and the same bytes come out."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from openai_server import OpenAIServer
+
+from builders.build import Build
+from builders.config import Recipe
+from builders.publish import funnel, publish, rejections
+from cards.errors import InputError
+from store.workdir import Workdir
+
+ROOT = Path(__file__).parent.parent.parent
+PROMPTS = 60
+
+
+def reply(body: dict[str, Any]) -> str:
+    """The weak model loops at times and answers in German at times, by the prompt's number."""
+    number = int("".join(c for c in body["messages"][-1]["content"] if c.isdigit()))
+    if body["model"] == "weak" and number % 10 == 3:
+        return "I do not know. " * 30
+    if body["model"] == "weak":
+        return f"Das weiß ich leider nicht, denn die Frage ist mir zu schwer, sagt {number}."
+    return f"The answer to this question is certainly the number {number}, as everybody knows."
+
+
+def recipe(tmp_path: Path, url: str, **changes: Any) -> Path:
+    """Two generators behind one server, the rule scorer, English prompts only."""
+    rows = [
+        json.dumps({"id": i, "prompt": f"Please tell me about the number {i} in one sentence."})
+        for i in range(changes.pop("prompts", PROMPTS))
+    ]
+    (tmp_path / "prompts.jsonl").write_text("\n".join(rows) + "\n")
+
+    def engine(model: str) -> dict[str, Any]:
+        return {"engine": {"kind": "http", "base_url": url, "model": model, "concurrency": 4, "retries": 1}}
+
+    content = {
+        "languages": ["en"],
+        "prompts": {"sources": [{"path": str(tmp_path / "prompts.jsonl"), "text": "prompt", "id": ["id"]}]},
+        "complete": {"generators": {"strong": engine("strong"), "weak": engine("weak")}, "filters": {"wrong_language": None}},
+        "score": {"rule": {"kind": "language_rule"}},
+        "pair": {"builder": "best-vs-worst", "scorer": "rule"},
+        "publish": {"name": "test", "title": "Test", "license": "mit", "test_share": 0.2},
+    }
+    for key, value in changes.items():
+        content["complete"]["filters"][key] = value  # type: ignore[index]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path / "recipe.yaml"
+
+
+def make(path: Path, workdir: Path) -> Build:
+    with Workdir(workdir) as opened:
+        build = Build(Recipe.model_validate(yaml.safe_load(path.read_text())), opened)
+        build.make()
+        publish(build, path.read_text())
+    return build
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        build = make(recipe(tmp_path, server.url), tmp_path / "run")
+    steps = funnel(build, "eng_Latn")
+    assert steps == {
+        "prompts": 60,
+        "strong-native completions": 60,
+        "weak-native completions": 60,
+        "weak-native completions: repetition": 6,
+        "pairs": 54,
+        "no pair: no_candidates": 6,
+    }
+    assert rejections({"eng_Latn": steps}) == {"repetition": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
+    pairs = pl.read_parquet(tmp_path / "run/published/pairs/data/**/*.parquet")
+    assert pairs["chosen_model"].unique().to_list() == ["strong"]
+    assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == ([1.0], [0.0])
+
+
+def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url), tmp_path / "run")
+        assert len(server.calls) == 120
+        build = make(recipe(tmp_path, server.url, prompts=61, repetition=None), tmp_path / "run")
+        assert [body["messages"][-1]["content"] for body in server.calls[120:]] == [
+            "Please tell me about the number 60 in one sentence."
+        ] * 2
+        steps = funnel(build, "eng_Latn")
+        assert {step: steps[step] for step in ("pairs", "no pair: tie")} == {"pairs": 55, "no pair: tie": 6}
+        make(recipe(tmp_path, server.url, prompts=61, repetition=None), tmp_path / "run")
+        assert len(server.calls) == 122
+
+
+def test_calls_that_fail_leave_the_table_incomplete_until_they_succeed(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        server.fault(status=500, times=6)
+        path = recipe(tmp_path, server.url)
+        with pytest.raises(InputError, match=r"\d calls failed for now; run again, or publish with --allow-incomplete"):
+            make(path, tmp_path / "run")
+        assert not (tmp_path / "run/published").exists()
+        make(path, tmp_path / "run")
+        assert max(Counter(json.dumps(body) for body in server.answered).values()) == 1
+        assert len(server.answered) == 120
+
+
+def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_build(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "polypref.py"), "build", str(tmp_path / "recipe.yaml"), "--workdir"]
+    draw = random.Random(5)
+    with OpenAIServer(reply, delay=0.1) as server:
+        recipe(tmp_path, server.url)
+        subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, cwd=tmp_path)
+        server.calls.clear()
+        server.answered.clear()
+        for target in sorted(draw.sample(range(5, 115), 5)):
+            with subprocess.Popen([*command, str(tmp_path / "killed")], cwd=tmp_path, stderr=subprocess.DEVNULL) as build:
+                while build.poll() is None and len(server.answered) < target:
+                    time.sleep(0.005)
+                assert build.poll() is None
+                os.kill(build.pid, signal.SIGKILL)
+        subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, cwd=tmp_path)
+    assert files(tmp_path / "killed/published") == files(tmp_path / "whole/published")
+    asked = Counter(json.dumps(body) for body in server.calls)
+    assert sum(count - 1 for count in asked.values()) <= 5 * 4  # what was in flight at each kill
