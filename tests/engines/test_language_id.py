@@ -12,7 +12,7 @@ from engines.language_id import language_share, verify
         ("這座城市位於塞納河畔。", "zho_Hans", "no"),
         ("这座城市位于塞纳河畔。", "zho_Hans", "yes"),
         ("这座城市位于塞纳河畔。", "zho_Hant", "no"),
-        ("上海大学", "zho_Hant", "unsure"),  # every character is in both sets
+        ("上海中文", "zho_Hant", "unsure"),  # every character is in both sets
         ("この街はとても美しいです。", "zho_Hans", "no"),
         ("이 도시는 아름답습니다.", "jpn_Jpan", "unsure"),
         ("이 도시는 정말로 아름답고 오래되었습니다.", "jpn_Jpan", "no"),
