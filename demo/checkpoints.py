@@ -18,7 +18,7 @@ from cards.errors import InputError
 from demo import accuracy, examples, vocabulary
 from demo.loop import batches_of, causal_loss, fit, padded, preference_loss, translation_loss
 from demo.model_cards import write_card
-from demo.world import BAD_KINDS, ENGLISH, LANGUAGES
+from demo.world import ENGLISH, LANGUAGES
 
 if TYPE_CHECKING:
     from demo.loop import Tensors
@@ -27,7 +27,8 @@ FOLDER = Path(__file__).parent / "checkpoints"
 SEED = 23
 OTHERS = tuple(code for code in LANGUAGES if code != ENGLISH)
 POSITIONS = 512
-WEAK_KINDS = tuple(kind for kind in BAD_KINDS if kind != "wrong_language")  # it knows English only
+WEAK_KINDS = ("bad", "wrong_fact")
+POLICY_KINDS = ("bad",)  # what preference training can unlearn: not a lack of knowledge
 
 
 def translator(folder: Path) -> list[float]:
@@ -55,7 +56,7 @@ def translator(folder: Path) -> list[float]:
             )
         )
     )
-    rows = [row for epoch in range(2) for row in examples.translations(OTHERS, SEED + epoch)]
+    rows = [row for epoch in range(3) for row in examples.translations(OTHERS, SEED + epoch)]
     batches = translation_batches(tokenizer, rows, 32)
     losses = fit(model, batches, translation_loss, 3e-3)
     model.generation_config.max_length = None
@@ -87,8 +88,8 @@ def causal_model(vocabulary_size: int, width: int, layers: int) -> Any:
 def strong(folder: Path) -> list[float]:
     """Cohere in all 23 languages, 92% of its training answers right."""
     tokenizer = vocabulary.cohere(examples.text(LANGUAGES), 5200)
-    model = causal_model(len(tokenizer), 128, 2)
-    chats = examples.chats(LANGUAGES, 0.92, repeats=10, seed=SEED)
+    model = causal_model(len(tokenizer), 128, 3)
+    chats = examples.chats(LANGUAGES, 0.92, repeats=6, seed=SEED)
     losses = fit(model, chat_batches(tokenizer, chats, 16), causal_loss, 4e-3)
     _save(model, tokenizer, folder)
     return losses
@@ -105,12 +106,12 @@ def weak(folder: Path) -> list[float]:
 
 
 def policy(folder: Path) -> list[float]:
-    """The base model that DPO and RLOO start from: the strong one, trained on until 60% of its answers are right."""
+    """The base model that DPO and RLOO start from: the strong one, trained on until half of what it says is of no use."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder.parent / "strong")
     model = AutoModelForCausalLM.from_pretrained(folder.parent / "strong")
-    chats = examples.chats(LANGUAGES, 0.6, repeats=3, seed=SEED + 1)
+    chats = examples.chats(LANGUAGES, 0.55, repeats=2, seed=SEED + 1, kinds=POLICY_KINDS)
     losses = fit(model, chat_batches(tokenizer, chats, 32), causal_loss, 1e-3)
     _save(model, tokenizer, folder)
     return losses

@@ -38,13 +38,14 @@ ABOUT: Mapping[str, About] = {
         "a weaker generator that writes in English (Cohere's architecture, Aya 23's chat template)",
         "text-generation",
         (ENGLISH,),
-        "English prompts of the training combinations, 60% of the answers right and 40% bad in seven ways, and an English glossary.",
+        "English prompts of the training combinations, 60% of the answers right and 40% of no use or with a wrong fact, and an English "
+        "glossary.",
     ),
     "policy": About(
         "the base model that preference training starts from (Cohere's architecture, Aya 23's chat template)",
         "text-generation",
         LANGUAGES,
-        "what `strong` was trained on, and then the same prompts with 60% of the answers right and 40% bad in eight ways.",
+        "what `strong` was trained on, and then the same prompts with 55% of the answers right and 45% of no use.",
     ),
     "reward": About(
         "a reward model (Qwen3 sequence classifier with one output, as Skywork-Reward-V2-Qwen3)",
