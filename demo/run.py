@@ -79,10 +79,10 @@ def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
 def train(folder: Path, shared: dict[str, Any]) -> dict[str, str]:
     """Trains the three checkpoints, two at a time; returns their folders by name."""
     dpo_recipe, rloo_recipe = RECIPES / "demo-dpo.yaml", RECIPES / "demo-rloo.yaml"
-    jobs: list[tuple[Callable[..., Path], Recipe]] = [
+    jobs: list[tuple[Callable[..., Path], Recipe]] = [  # the longest first
+        (rloo.train, read_config(rloo_recipe, RlooRecipe, overrides=shared | {"output": folder / "rloo"})),
         (dpo.train, read_config(dpo_recipe, DpoRecipe, overrides=shared | {"output": folder / "dpo"})),
         (dpo.train, read_config(dpo_recipe, DpoRecipe, overrides=shared | {"output": folder / "control", "control": "shuffle"})),
-        (rloo.train, read_config(rloo_recipe, RlooRecipe, overrides=shared | {"output": folder / "rloo"})),
     ]
     os.environ["TTY_COMPATIBLE"] = "0"  # two bars in one terminal would overwrite each other: lines instead
     try:
