@@ -36,10 +36,10 @@ class Filters(Config):
     lost_numbers: float | None = 0.6
     lost_marks: float | None = 0.5
     lost_sentences: float | None = 0.5
-    oscillation: float | None = 1.5
+    oscillation: float | None = 0.25
     loop: float | None = 0.5
     repeated_lines: float | None = 0.3
-    repetition: float | None = 0.27
+    repetition: float | None = 0.26
     wrong_language: float | None = 0.2
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
@@ -54,7 +54,6 @@ class Judgement(NamedTuple):
 
 
 Measure = Callable[[pl.DataFrame], pl.Series]
-COMPARED = "source"  # the column without which a filter of translations measures nothing
 REASONS: dict[str, tuple[Measure, Literal["text", "source", "prompt"]]] = {
     "empty": (text.empty, "text"),
     "too_long": (text.too_long, "text"),

@@ -5,13 +5,13 @@ from collections import Counter
 
 import polars as pl
 
-from builders.filters.units import CODE, grams, spaced, tokens
+from builders.filters.units import CODE, WORD, repeated, spaced
 
 MIN_UNITS = 16
 MIN_CHARACTERS = 48
 MAX_PERIOD = 60
 COMPRESSES = 0.5  # a text that zlib leaves larger than this holds no loop that covers half of it
-GRAM = {True: 3, False: 8}  # units of a run: words and marks; characters where words are not spaced
+GRAM = {True: 4, False: 10}  # units of a run: words; characters where words are not spaced
 SCANNED = 20_000
 
 
@@ -21,7 +21,7 @@ def loop(rows: pl.DataFrame) -> pl.Series:
 
 
 def repetition(rows: pl.DataFrame) -> pl.Series:
-    """The share of three-word runs (eight-character runs where words are not spaced) that stood in the text before."""
+    """The share of runs of four words (of ten characters where words are not spaced) that stood in the text before; formulas are set aside."""
     return pl.Series([_repetition(text, spaced(code)) for text, code in rows.select("text", "language").iter_rows()], dtype=pl.Float64)
 
 
@@ -53,13 +53,12 @@ def _repetition(text: str, words: bool) -> float:
     text = text[:SCANNED]
     if "```" in text or "|" in text:
         text = CODE.sub(" ", text)
-    units = tokens(text) if words else [c for c in text if c.isalnum()]
-    units = [unit for unit in units if not unit.isdigit()]
+    units = [word for word in WORD.findall(text.lower()) if len(word) > 1] if words else [c for c in text if c.isalpha()]
+    units = [unit for unit in units if not unit[0].isdigit()]
     n = GRAM[words]
     if len(units) < MIN_UNITS:
         return 0.0
-    runs = [run for run in grams(units, n) if any(unit.isalpha() for unit in run)]
-    return 1 - len(set(runs)) / len(runs) if runs else 0.0
+    return repeated(units, n) / (len(units) - n + 1)
 
 
 def _repeated_lines(text: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import polars as pl
 import regex
 
-from builders.filters.units import grams, repeated, spaced, words
+from builders.filters.units import CODE, grams, repeated, spaced, words
 from cards.languages import LANGUAGES
 
 MIN_WORDS = 4  # a name, a number, a word of a common stock may be the same in both languages
@@ -20,8 +20,9 @@ SENTENCE_END = regex.compile(r"[.!?。！？।؟…]+(?=[\s\"”»」』)）]|\
 LEARNED_FROM = 200  # pairs of one language from which its usual ratio of lengths is learned
 # Characters to one of English. The medians of MGSM and of MT-Bench's translations where they have the language, of scripts elsewhere.
 USUAL_RATIO = {"zho_Hans": 0.32, "zho_Hant": 0.32, "jpn_Jpan": 0.45, "kor_Hang": 0.5, "arb_Arab": 0.85, "heb_Hebr": 0.8}
+PAIR = {True: 2, False: 9}  # units that are compared: two words; nine characters where words are not spaced
 SLACK = 12  # characters that every text may have more or less
-BACK_TO_BACK = 6  # a bigram repeated elsewhere counts a sixth of one in a text that says something twice in a row
+IN_A_ROW = 2.5  # what a text says twice in a row counts so much more
 
 
 def each(rows: pl.DataFrame, measure: Callable[[str, str, str], float | None]) -> pl.Series:
@@ -41,7 +42,7 @@ def half_translated(rows: pl.DataFrame) -> pl.Series:
 
 
 def oscillation(rows: pl.DataFrame) -> pl.Series:
-    """Repeated pairs of words beyond those of the source; a sixth of them in a text that says nothing twice in a row."""
+    """The share of repeated pairs of words beyond the source's share; 2.5 times that in a text that says something twice in a row."""
     return each(rows, _oscillation)
 
 
@@ -77,16 +78,16 @@ def usual_ratio(rows: pl.DataFrame) -> pl.Series:
 
 
 def _copied(source: str, text: str, code: str) -> float:
-    wanted = _plain(source)
-    there = set(_plain(text))
+    wanted = _prose(source)
+    there = set(_prose(text))
     return sum(word in there for word in wanted) / len(wanted) if len(wanted) >= MIN_WORDS else 0.0
 
 
 def _left(source: str, text: str, code: str) -> float:
-    wanted = grams(_plain(source), 4)
+    wanted = grams(_prose(source), 4)
     if len(wanted) < MIN_WORDS:
         return 0.0
-    there = set(grams(_plain(text), 4))
+    there = set(grams(_prose(text), 4))
     return sum(run in there for run in wanted) / len(wanted)
 
 
@@ -94,12 +95,17 @@ def _plain(text: str) -> list[str]:
     return words(unicodedata.normalize("NFKC", text), "eng_Latn")
 
 
+def _prose(text: str) -> list[str]:
+    """The words of letters outside code: formulas, names of variables and prices stay as they are in every language."""
+    return [word for word in _plain(CODE.sub(" ", text)) if len(word) > 1 and word.isalpha()]
+
+
 def _oscillation(source: str, text: str, code: str) -> float:
-    units, original = words(text, code), _plain(source)
-    excess = repeated(units, 2 if spaced(code) else 5) - repeated(original, 2)
-    if excess <= 0:
+    units, original, n = words(text, code), _plain(source), PAIR[spaced(code)]
+    if repeated(units, n) - repeated(original, 2) < 2:
         return 0.0
-    return excess / (1 if _twice_in_a_row(units) and not _twice_in_a_row(original) else BACK_TO_BACK)
+    excess = max(0.0, repeated(units, n) / (len(units) - n + 1) - repeated(original, 2) / max(1, len(original) - 1))
+    return excess * (IN_A_ROW if _twice_in_a_row(units) and not _twice_in_a_row(original) else 1.0)
 
 
 def _twice_in_a_row(units: list[str]) -> bool:
@@ -122,7 +128,7 @@ def _numbers(text: str) -> Counter[str]:
 def _lost_numbers(source: str, text: str, code: str) -> float:
     wanted, there = _numbers(source), _numbers(text)
     lost, invented = set(wanted) - set(there), set(there) - set(wanted)
-    if len(lost) + len(invented) < 3:
+    if len(lost) + len(invented) < 4:
         return 0.0
     return (len(lost) + len(invented)) / len(set(wanted) | set(there))
 
@@ -134,7 +140,7 @@ def _lost_marks(source: str, text: str, code: str) -> float:
 
 def _lost_sentences(source: str, text: str, code: str) -> float:
     lost = 0.0
-    for count, least in ((_lines, 3), (_sentences, 4)):
+    for count, least in ((_lines, 3), (_sentences, 5)):
         wanted = count(source)
         if wanted >= least:
             lost = max(lost, 1 - count(text) / wanted)
