@@ -17,7 +17,7 @@ from engines.identifiers import probabilities
 THRESHOLD = 0.2  # P(expected) below which a text of ENOUGH letters is in another language; a shorter text's is proportionally lower
 ENOUGH = 36
 MAY_BE_A_NAME = {"Latn": 14, "other": 3}  # letters of a foreign script that say nothing yet: "Jean-Paul Sartre" stands in every language
-SCRIPT_SHARE = 0.5  # names, terms and quotations in another script are common; half of a text is not
+SCRIPT_SHARE = 0.4  # names, terms and quotations in another script are common; more than half of a text rarely
 WINDOW = 100  # characters of each of the three places of a long text that are judged
 SCANNED = 20_000  # characters in which the three places lie
 
@@ -58,6 +58,9 @@ OWN_LETTERS = {
 NOT_PROSE = regex.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|[^\s@]+@[\w.-]+\.\w+|</?[A-Za-z][^<>\n]*>", regex.DOTALL)
 MAY_HOLD_CODE = ("`", "://", "@", "<")
 LETTER = regex.compile(r"\p{L}")
+DENSITY = 3  # letters of an alphabet that one character of these scripts stands for, where scripts are weighed against each other
+DENSE_SCRIPTS = ("Hans", "Hant", "Jpan", "Hang", "Kore")
+DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 
 
@@ -76,9 +79,11 @@ def verify(text: str, code: str, threshold: float = THRESHOLD, identifier: str =
     letters = LETTER.findall(sample)
     if not letters:
         return Verdict("unsure", 0.0)
-    share = len(_script(wanted.script).findall(sample)) / len(letters)
+    everything = len(letters) + (DENSITY - 1) * len(DENSE.findall(sample))
+    own = len(_script(wanted.script).findall(sample)) * (DENSITY if wanted.script in DENSE_SCRIPTS else 1)
+    share = own / everything
     if share < SCRIPT_SHARE:
-        return Verdict("unsure" if _may_be_a_name(sample, len(letters) * (1 - share), wanted) else "no", 0.0)
+        return Verdict("unsure" if _may_be_a_name(sample, everything - own, wanted) else "no", 0.0)
     if wanted.script in ("Hans", "Hant", "Jpan"):
         return _han(letters, wanted)
     if _alone_in_its_script(wanted.script, frozenset(among)):
@@ -88,9 +93,9 @@ def verify(text: str, code: str, threshold: float = THRESHOLD, identifier: str =
     found = probabilities(sample, wanted.code, identifier, among)
     if found is None:
         return Verdict("unsure", share)
-    own, relative = found[wanted.code], found.get(RELATIVE.get(wanted.code, ""), 0.0)
-    enough = own >= threshold * min(1.0, len(letters) / ENOUGH) and relative <= MORE_PROBABLE * own * max(1.0, WORD / len(letters))
-    return Verdict("yes" if enough else "no", own)
+    likely, relative = found[wanted.code], found.get(RELATIVE.get(wanted.code, ""), 0.0)
+    enough = likely >= threshold * min(1.0, len(letters) / ENOUGH) and relative <= MORE_PROBABLE * likely * max(1.0, WORD / len(letters))
+    return Verdict("yes" if enough else "no", likely)
 
 
 def language_share(text: str, code: str) -> float:

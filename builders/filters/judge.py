@@ -39,7 +39,7 @@ class Filters(Config):
     oscillation: float | None = 0.25
     loop: float | None = 0.5
     repeated_lines: float | None = 0.3
-    repetition: float | None = 0.26
+    repetition: float | None = 0.3
     wrong_language: float | None = 0.2
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
