@@ -3,6 +3,7 @@
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from bench import filters_speed
@@ -18,12 +19,13 @@ ALL_OFF = dict.fromkeys(NAMES) | {name: False for name, field in Filters.model_f
 
 def run(args: argparse.Namespace) -> None:
     """Prints the figures; all but the duplicates' need the folder of real text."""
-    if args.data is None:
+    data = Path(args.data) if args.data else None
+    if data is None:
         print("filters: no --data, so only what needs no real text")
     else:
-        show("Language", language(args.data))
-        show("Repetition and translation", translations(args.data))
-        show("Speed", filters_speed.rows_a_second(args.data))
+        show("Language", language(data))
+        show("Repetition and translation", translations(data))
+        show("Speed", filters_speed.rows_a_second(data))
     show("Duplicates", filters_speed.duplicates())
 
 
@@ -31,7 +33,7 @@ def language(data: Path) -> Iterator[Row]:
     """Right language accepted, wrong language rejected (every sentence claimed to be each of the 22 others), short texts; and LPR."""
     rows = identification(data)
     found = {name: _accepted(rows, name, at) for name, at in (("cascade", 0.2), ("lingua", 0.2), ("langdetect", 0.1))}
-    names = ("right language accepted, sentences", "wrong language rejected, sentences", "right accepted, word pairs", "right accepted, single words")
+    names = ("right accepted, sentences", "wrong rejected, sentences", "right accepted, word pairs", "right accepted, single words")
     reach = (">= 99.7%, worst >= 98.5%", ">= 99.9%, worst >= 96%", ">= 98%", ">= 98%")
     for what, ours, goal, *rivals in zip(names, found["cascade"], reach, found["lingua"], found["langdetect"], strict=True):
         yield what, ours, goal, "lingua {}; langdetect {}".format(*rivals)
@@ -55,7 +57,8 @@ def _accepted(rows: Sequence[tuple[str, str, str]], identifier: str, threshold: 
     claims = sum(n * (len(PAPER_23) - 1) for (_, kind), n in sizes.items() if kind == "sentences")
     hardest = max(wrong, key=lambda pair: wrong[pair] / sizes[pair[0], "sentences"])
     worst = min(PAPER_23, key=lambda code: right[code, "sentences"] / sizes[code, "sentences"])
-    shares = {k: sum(right[c, k] for c in PAPER_23) / sum(sizes[c, k] for c in PAPER_23) for k in ("sentences", "word-pairs", "single-words")}
+    kinds = ("sentences", "word-pairs", "single-words")
+    shares = {kind: sum(right[c, kind] for c in PAPER_23) / sum(sizes[c, kind] for c in PAPER_23) for kind in kinds}
     return (
         f"{shares['sentences']:.2%}, {worst[:3]} {right[worst, 'sentences'] / sizes[worst, 'sentences']:.1%}",
         f"{1 - wrong.total() / claims:.2%}, {hardest[0][:3]} as {hardest[1][:3]} {1 - wrong[hardest] / sizes[hardest[0], 'sentences']:.1%}",
@@ -120,7 +123,7 @@ def _bigrams(rows: Sequence[dict[str, str]]) -> str:
 
     def share(text: str) -> float:
         words = text.lower().split()
-        pairs = list(zip(words, words[1:], strict=False))
+        pairs = list(pairwise(words))
         return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
 
     return "bigram share > .3: " + _scored([share(row["mt"]) > 0.3 for row in rows], [row["repetitions"] == "1" for row in rows])

@@ -29,7 +29,9 @@ class Confusion:
     english_word: bool
 
 
-def confusion(completion: str, code: str, english: Collection[str] = (), identifier: str = "cascade", among: Sequence[str] = PAPER_23) -> Confusion:
+def confusion(
+    completion: str, code: str, english: Collection[str] = (), identifier: str = "cascade", among: Sequence[str] = PAPER_23
+) -> Confusion:
     """One completion in the language `code`, up to a first "\\nQ:". `english`: words in lower case, the list of the benchmark."""
     lines = judged_lines(completion, code)
     wrong = any(verify(line, code, identifier=identifier, among=among).outcome == "no" for line in lines)

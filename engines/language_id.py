@@ -4,7 +4,8 @@ Three outcomes: yes, no, unsure (too short, or a language that the identifier do
 dialects from one another, nor languages that are not among those it is told to choose among.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -76,16 +77,17 @@ def verify(text: str, code: str, threshold: float = THRESHOLD, identifier: str =
     """Is `text` in the language with this FLORES code? Code, URLs and addresses are set aside; of a long text three places are judged."""
     wanted = language(code)
     sample = _places(_prose(text))
-    letters = LETTER.findall(sample)
+    letters = {c: n for c, n in Counter(sample).items() if c.isalpha()}
     if not letters:
         return Verdict("unsure", 0.0)
-    everything = len(letters) + (DENSITY - 1) * len(DENSE.findall(sample))
-    own = len(_script(wanted.script).findall(sample)) * (DENSITY if wanted.script in DENSE_SCRIPTS else 1)
+    count, weight = sum(letters.values()), DENSITY if wanted.script in DENSE_SCRIPTS else 1
+    everything = count + (DENSITY - 1) * sum(n for c, n in letters.items() if _is_dense(c))
+    own = weight * sum(n for c, n in letters.items() if _is_in(c, wanted.script))
     share = own / everything
     if share < SCRIPT_SHARE:
         return Verdict("unsure" if _may_be_a_name(sample, everything - own, wanted) else "no", 0.0)
     if wanted.script in ("Hans", "Hant", "Jpan"):
-        return _han(letters, wanted)
+        return _han(letters, count, wanted)
     if _alone_in_its_script(wanted.script, frozenset(among)):
         return Verdict("yes", share)
     if _in_letters_of_relative(sample, wanted.code):
@@ -94,7 +96,7 @@ def verify(text: str, code: str, threshold: float = THRESHOLD, identifier: str =
     if found is None:
         return Verdict("unsure", share)
     likely, relative = found[wanted.code], found.get(RELATIVE.get(wanted.code, ""), 0.0)
-    enough = likely >= threshold * min(1.0, len(letters) / ENOUGH) and relative <= MORE_PROBABLE * likely * max(1.0, WORD / len(letters))
+    enough = likely >= threshold * min(1.0, count / ENOUGH) and relative <= MORE_PROBABLE * likely * max(1.0, WORD / count)
     return Verdict("yes" if enough else "no", likely)
 
 
@@ -130,7 +132,7 @@ def _may_be_a_name(sample: str, foreign: float, wanted: Language) -> bool:
     """Whether so few letters of another script may be a name: in a text that is not in Latin letters, Latin words with capitals."""
     if foreign <= MAY_BE_A_NAME["other"]:
         return True
-    latin = len(_script("Latn").findall(sample))
+    latin = sum(_is_in(c, "Latn") for c in sample if c.isalpha())
     words = sample.split()
     capitals = len(words) == 1 or not any(word[0].islower() for word in words)
     return wanted.script != "Latn" and foreign - 3 <= latin <= MAY_BE_A_NAME["Latn"] and capitals
@@ -145,17 +147,17 @@ def _in_letters_of_relative(sample: str, code: str) -> bool:
     return foreign > 1 and foreign > sum(not OWN_LETTERS[code].isdisjoint(word) for word in words)
 
 
-def _han(letters: list[str], wanted: Language) -> Verdict:
+def _han(letters: Mapping[str, int], count: int, wanted: Language) -> Verdict:
     """Chinese has no kana, Japanese has; Hans and Hant have characters that the other's character set lacks."""
-    kana = len(KANA.findall("".join(letters))) / len(letters)
+    kana = sum(n for c, n in letters.items() if KANA.match(c)) / count
     if wanted.script == "Jpan":
-        outcome = "yes" if kana >= 0.1 else "no" if len(letters) >= 12 and kana == 0 else "unsure"
+        outcome = "yes" if kana >= 0.1 else "no" if count >= 12 and kana == 0 else "unsure"
         return Verdict(outcome, min(1.0, kana * 2))  # type: ignore[arg-type]
     if kana >= 0.1:
         return Verdict("no", 0.0)
     own, other = ("gb2312", "big5") if wanted.script == "Hans" else ("big5", "gb2312")
-    for_it = sum(_encodable(c, own) and not _encodable(c, other) for c in letters)
-    against = sum(_encodable(c, other) and not _encodable(c, own) for c in letters)
+    for_it = sum(n for c, n in letters.items() if _encodable(c, own) and not _encodable(c, other))
+    against = sum(n for c, n in letters.items() if _encodable(c, other) and not _encodable(c, own))
     if for_it == against:
         return Verdict("unsure", 0.5)
     return Verdict("yes" if for_it > against else "no", for_it / (for_it + against))
@@ -171,10 +173,20 @@ def _encodable(character: str, charset: str) -> bool:
 
 
 @cache
+def _is_in(letter: str, script: str) -> bool:
+    return _script(script).match(letter) is not None
+
+
+@cache
+def _is_dense(letter: str) -> bool:
+    return DENSE.match(letter) is not None
+
+
+@cache
 def _script(script: str) -> regex.Pattern[str]:
     """A letter of an ISO 15924 script; a name that Unicode does not know by that code matches every letter."""
     try:
-        return regex.compile("[" + "".join(rf"[\p{{L}}&&\p{{Script={name}}}]" for name in WRITTEN_IN.get(script, (script,))) + "]", regex.V1)
+        return regex.compile("[" + "".join(rf"\p{{Script={name}}}" for name in WRITTEN_IN.get(script, (script,))) + "]")
     except regex.error:
         return LETTER
 

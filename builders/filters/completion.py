@@ -9,12 +9,12 @@ BEGINNING = 250  # characters in which a refusal is looked for
 
 def refusal(rows: pl.DataFrame) -> pl.Series:
     """1 for a text that begins by refusing, in its own language or in English."""
-    beginning = pl.col("text").str.slice(0, BEGINNING).str.to_lowercase()
-    refuses = beginning.str.contains(REFUSALS["eng_Latn"])
-    for code in rows["language"].unique():
-        if code in REFUSALS:
-            refuses |= (pl.col("language") == code) & beginning.str.contains(REFUSALS[code])
-    return rows.select(refuses.cast(pl.Float64)).to_series()
+    beginnings = rows.select("language", beginning=pl.col("text").str.slice(0, BEGINNING).str.to_lowercase()).with_row_index()
+    found = []
+    for (code,), some in beginnings.group_by("language", maintain_order=True):
+        patterns = "|".join(filter(None, (REFUSALS["eng_Latn"], REFUSALS.get(str(code), ""))))
+        found.append(some.select("index", refuses=pl.col("beginning").str.contains(patterns).cast(pl.Float64)))
+    return pl.concat(found).sort("index")["refuses"]
 
 
 def self_identification(rows: pl.DataFrame) -> pl.Series:

@@ -10,7 +10,7 @@ from builders.filters.units import CODE, WORD, repeated, spaced
 MIN_UNITS = 16
 MIN_CHARACTERS = 48
 MAX_PERIOD = 60
-COMPRESSES = 0.5  # a text that zlib leaves larger than this holds no loop that covers half of it
+COMPRESSES = 0.4  # bytes a character; a text that zlib leaves larger than this holds no loop that covers half of it
 GRAM = {True: 4, False: 10}  # units of a run: words; characters where words are not spaced
 SCANNED = 20_000
 
@@ -21,7 +21,7 @@ def loop(rows: pl.DataFrame) -> pl.Series:
 
 
 def repetition(rows: pl.DataFrame) -> pl.Series:
-    """The share of runs of four words (of ten characters where words are not spaced) that stood in the text before; formulas are set aside."""
+    """The share of runs of four words (ten characters where words are not spaced) that stood there before; formulas are set aside."""
     return pl.Series([_repetition(text, spaced(code)) for text, code in rows.select("text", "language").iter_rows()], dtype=pl.Float64)
 
 
@@ -33,7 +33,7 @@ def repeated_lines(rows: pl.DataFrame) -> pl.Series:
 def _loop(text: str) -> float:
     text = text[:SCANNED].strip()
     content = text.encode()
-    if len(text) < MIN_CHARACTERS or len(zlib.compress(content, 1)) > max(64, COMPRESSES * len(content)):
+    if len(text) < MIN_CHARACTERS or len(zlib.compress(content, 1)) > max(64, COMPRESSES * len(text)):
         return 0.0
     return max(_longest_chain(text, period) for period in range(1, MAX_PERIOD + 1)) / len(text)
 
