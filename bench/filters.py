@@ -127,5 +127,3 @@ def _bigrams(rows: Sequence[dict[str, str]]) -> str:
         return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
 
     return "bigram share > .3: " + _scored([share(row["mt"]) > 0.3 for row in rows], [row["repetitions"] == "1" for row in rows])
-
-

@@ -1,13 +1,12 @@
 """Near-duplicates: prompts that say almost the same, found by MinHash over runs of characters, so in every script.
 
-Of each group the row whose id hashes lowest stays. It does not know paraphrases, and takes two short texts that differ in one word for different.
+Of each group the row whose id hashes lowest stays. It does not know
+paraphrases, and takes two short texts that differ in one word for different.
 """
 
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-
-import polars as pl
 
 from cards.tables import hash16
 
@@ -43,15 +42,6 @@ def near_duplicates(texts: Sequence[str], ids: Sequence[str], similarity: float 
         for band in range(BANDS):
             stays[band][keys[band][row]].append(row)
     return found
-
-
-def rejected(rows: pl.DataFrame, texts: Sequence[str], similarity: float = SIMILARITY) -> pl.DataFrame:
-    """Rows of the prompts table with `rejected_by` = near_duplicate where another living row of them says almost the same."""
-    living = [i for i, reason in enumerate(rows["rejected_by"]) if reason is None]
-    found = near_duplicates([texts[i] for i in living], [rows["prompt_id"][i] for i in living], similarity)
-    again = {i for i, first in zip(living, found, strict=True) if first is not None}
-    reasons = ["near_duplicate" if i in again else reason for i, reason in enumerate(rows["rejected_by"])]
-    return rows.with_columns(rejected_by=pl.Series(reasons, dtype=pl.String))
 
 
 def runs(text: str, length: int = RUN) -> set[str]:

@@ -61,4 +61,3 @@ def _words(line: str, code: str) -> int:
     if language(code).script not in UNSPACED:
         return len(line.split())
     return sum(1 if word.isascii() else (len(word) + 1) // 2 for word in WORD.findall(line))
-

@@ -13,6 +13,7 @@ from cards.errors import InputError
 from cards.languages import LANGUAGES, PAPER_23
 
 SURE = 0.95  # a quick look that gives this much needs no closer one
+DIGITS = 6  # lingua adds up in an order of its own each time: later digits differ from run to run
 QUICK = 90  # characters of a quick look
 
 
@@ -49,7 +50,7 @@ def _lingua(text: str, code: str, among: frozenset[str], quick: bool) -> Mapping
     if LANGUAGES[code].lingua is None:
         return None
     detector, codes = _lingua_detector(among | {code}, quick)
-    return {codes[found.language]: float(found.value) for found in detector.compute_language_confidence_values(text)}
+    return {codes[found.language]: round(float(found.value), DIGITS) for found in detector.compute_language_confidence_values(text)}
 
 
 @cache

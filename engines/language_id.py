@@ -110,7 +110,7 @@ def _prose(text: str) -> str:
     text = text[:SCANNED]
     if not any(mark in text for mark in MAY_HOLD_CODE):
         return text
-    return NOT_PROSE.sub(" ", text)
+    return str(NOT_PROSE.sub(" ", text))
 
 
 def _places(prose: str) -> str:

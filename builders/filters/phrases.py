@@ -31,10 +31,10 @@ REFUSALS = {
     "zho_Hant": r"(?:抱歉|對不起|很遺憾|不好意思)[^。]{0,30}(?:無法|不能|沒辦法|沒有辦法)|我(?:無法|不能)(?:幫助|協助|提供|回答|滿足)",
 }
 
-MAKERS = (
-    "OpenAI|Open AI|Anthropic|Google|DeepMind|Cohere|Meta|Mistral|Microsoft|Alibaba|DeepSeek|Baidu|LMSYS|Stability ?AI|xAI|阿里|百度|智谱|谷歌"
+MAKERS = "OpenAI|Open AI|Anthropic|Google|DeepMind|Cohere|Meta|Mistral|Microsoft|Alibaba|DeepSeek|Baidu|LMSYS|Stability ?AI|xAI|阿里|百度|智谱|谷歌"
+MODELS = (
+    r"ChatGPT|GPT-?[345]|Claude|Gemini|Bard|Aya|Command[ -]R|Llama|Mistral|Mixtral|Vicuna|Alpaca|Qwen|通义千问|文心一言|Bing Chat|Copilot"
 )
-MODELS = r"ChatGPT|GPT-?[345]|Claude|Gemini|Bard|Aya|Command[ -]R|Llama|Mistral|Mixtral|Vicuna|Alpaca|Qwen|通义千问|文心一言|Bing Chat|Copilot"
 SELF = (
     rf"(?:as an? (?:ai|artificial intelligence|large language)(?: language)?(?: model| assistant)?,? (?:\w+ ){{0,2}}(?:developed|created|trained|made|built|designed) by (?:{MAKERS}))"
     rf"|(?:i(?:'|’)?m|i am|my name is) (?:called |known as )?(?:{MODELS})(?-u:\b)"

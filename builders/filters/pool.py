@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 CHUNK = 500  # rows of one job
-ALONE = 1000  # rows that are not worth another process, which loads models of its own
+ALONE = 500  # rows that are not worth another process, which loads models of its own
 
 
 def in_processes(function: Callable[..., pl.DataFrame], rows: pl.DataFrame, *settings: Any) -> pl.DataFrame:

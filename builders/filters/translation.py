@@ -153,5 +153,3 @@ def _lines(text: str) -> int:
 
 def _sentences(text: str) -> int:
     return len(SENTENCE_END.findall(text))
-
-

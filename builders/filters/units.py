@@ -18,13 +18,13 @@ def spaced(language: str) -> bool:
 def words(text: str, language: str) -> list[str]:
     """Words in lower case; where words are not spaced, letters and digits one by one."""
     if spaced(language):
-        return WORD.findall(text.lower())
+        return list(WORD.findall(text.lower()))
     return [c for c in text.lower() if c.isalnum()]
 
 
 def tokens(text: str) -> list[str]:
     """Words and punctuation marks in lower case."""
-    return TOKEN.findall(text.lower())
+    return list(TOKEN.findall(text.lower()))
 
 
 def grams(units: list[str], n: int) -> list[tuple[str, ...]]:
