@@ -113,7 +113,7 @@ class Build:
                 for part, source in zip(out, english, strict=True):
                     if given is None or config.imported is None:
                         assert translator is not None
-                        identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                        identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                         yield Step(part, "prompts", (source,), identity, translate.prompts(config, code, translator.name))
                     else:
                         make = no_requests(imports.translations(given[part.number], config.imported, code, config.filters))
@@ -152,7 +152,7 @@ class Build:
             for code in targets:
                 out = self.workdir.table("completions", f"{name}-translated", code, parts=self.parts)
                 for part, source, sources in zip(out, english, self.prompt_parts(code), strict=True):
-                    identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                    identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                     yield Step(part, "completions", (source, *sources), identity, translate.completions(config, code))
 
         self._run(f"translate {name}", steps(), sum(map(self._rows, targets)), translator)
