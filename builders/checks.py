@@ -19,6 +19,12 @@ from cards.languages import language
 
 NUMBER = re.compile(r"\d+")
 SEPARATOR = re.compile(r"(?<=\d)[.,\u00a0\u202f'’٬٫،](?=\d)")
+IN_LETTERS = re.compile(  # English words that other languages may write in digits
+    r"(?i)\b(?:zero|ones?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?"
+    r"|hundreds?|thousands?|[mb]illions?|trillions?|dozens?|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\w+[tn]th|half|quarters?"
+    r"|once|twice|single|double|triple|both|pair|couple|noon|midnight|decades?|centur(?:y|ies)|January|February|March|April|May|June|July|August"
+    r"|September|October|November|December)\b"
+)
 SAID_AGAIN = ("foreign", "word", "quantity")  # the translation itself may use what these hold
 
 
@@ -39,12 +45,12 @@ def lost(source: str, translation: str, latin: bool = True) -> list[str]:
             equal.append(text)
     if _order(equal, source) != _order(equal, translation):
         reasons.append("reordered_spans")
-    reasons += _numbers(source, translation)
+    reasons += lost_numbers(source, translation)
     return list(dict.fromkeys(reasons))
 
 
 def fewer_sentences(source: str, translation: str, pivot: str, target: str) -> bool:
-    """Whether a whole text came back with less than half of its sentences (of four at least); less than that, languages do to each other."""
+    """Whether a whole text came back with less than half of its sentences, of four at least: languages join some, but not that many."""
     from sentencex import segment
 
     def count(text: str, code: str) -> int:
@@ -60,8 +66,8 @@ def _lines(source: str, translation: str) -> Iterator[str]:
     wanted, there = frames(source), split_lines(translation)
     if len(wanted) != len(there):
         yield "lost_lines"
-        kept = Counter(line.strip() for passes, _, line, _ in wanted if passes and LETTER.search(line))
-        if kept - Counter(line.strip() for line, _ in there):
+        code = Counter(line.strip() for passes, _, line, _ in wanted if passes and LETTER.search(line))
+        if code - Counter(line.strip() for line, _ in there):
             yield "lost_code"
         return
     for (kept, before, line, end), (other, other_end) in zip(wanted, there, strict=True):
@@ -71,14 +77,16 @@ def _lines(source: str, translation: str) -> Iterator[str]:
             yield "lost_lines"
 
 
-def _numbers(source: str, translation: str) -> Iterator[str]:
-    """1,000.5 is 1.000,5, 1000.5 and ١٠٠٠٫٥; a number that the source writes in letters may be written in digits."""
+def lost_numbers(source: str, translation: str) -> Iterator[str]:
+    """1,000.5 is 1.000,5, 1000.5 and ١٠٠٠٫٥; a number that the source writes in letters may come out in digits, no other may be added."""
     wanted, there = ([Counter(numbers(text, joined)) for joined in (False, True)] for text in (source, translation))
     if all(mine - theirs for mine, theirs in zip(wanted, there, strict=True)):
         yield "lost_number"
     more = Counter("".join(there[0].elements())) - Counter("".join(wanted[0].elements()))
     if more and any(there[0][number] > count for number, count in wanted[0].items()):
         yield "doubled_number"
+    elif more and min(sum((theirs - mine).values()) for mine, theirs in zip(wanted, there, strict=True)) > len(IN_LETTERS.findall(source)):
+        yield "added_number"
 
 
 def numbers(text: str, joined: bool) -> list[str]:

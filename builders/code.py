@@ -8,20 +8,32 @@ import re
 from collections.abc import Sequence
 
 WORDS = re.compile(r"(?<![\w.(\"'/<$-])[A-Za-z][a-z']*(?![\w(=/\"'>:])(?=[\s,.;:?!)]|$)")
-STRONG = re.compile(
+CERTAIN = re.compile(
     r"""(?x)^\s*(?:
-      (?:from\s+[\w.]+\s+)?import\s+[\w.*,{}\s"'@/-]+;?$ | \#\s*(?:include|define|ifn?def|endif|pragma)\b | using\s+[\w.\s=]+;
-    | (?:async\s+)?(?:def|function|fn|func|sub)\s+\w*\s*\( | class\s+\w+\s*(?:\([\w., ]*\)\s*:|[:{]|extends\b.*\{|implements\b.*\{)
-    | (?:public|private|protected|static|final|export|const|let|var|template|typedef|struct|enum|interface|namespace|package)\s+[\w<>\[\],.*&\s]+\s*[({=;:]
-    | (?:if|else\s+if|elif|for|foreach|while|switch|catch|except|with|try|else|do|finally)\b.*(?:[{:]|\)\s*)$(?<!\w\s\w\s\w:)
-    | @\w[\w.]*(?:\(.*\))?$ | \#! | (?:\$|>>>|\.\.\.|PS>|C:\\.*>|[\w.-]+@[\w.-]+[:~].*[$\#])\s+\S
-    | (?:sudo|apt(?:-get)?|pip3?|npm|yarn|git|docker|kubectl|curl|wget|cd|ls|echo|export|chmod|mkdir|python3?|brew|conda)\s+(?:-|[\w./~"$-]+\s*$|\w+\s+[\w./@:~-]+\s*$|install\b|["$-])
-    | (?:SELECT\b.*\b(?:FROM|AS)\b | INSERT\s+INTO | UPDATE\s+\w+\s+SET | (?:CREATE|ALTER|DROP)\s+(?:TABLE|VIEW|INDEX|DATABASE)) | (?:FROM|WHERE|JOIN|(?:LEFT|INNER)\s+JOIN|GROUP\s+BY|ORDER\s+BY)\s+[\w.]+
-    | [\w.\[\]"'$@*&>()-]+(?:\s*,\s*[\w.]+)*\s*(?:<-|:=|[-+*/%&|^]?=)\s*[^\s=].*[\w)\]}"';,\\({\[`]\s*$
-    | ["'][^"']+["']\s*:\s*.+[,\]}{\["'\d]$ | [\w-]+\s*:\s*[\w.\#%\s-]+;$
+      (?:from\s+[\w.]+\s+)?import\s+[\w.*,{}"'@/-]+(?:(?:\s+as)?\s+\w+|\s*,\s*[\w.]+|\s+[{}]|\s+from\s+['"].*)*;?$
+    | \#\s*(?:include|define|ifn?def|endif|pragma)\b | using\s+[\w.\s=]+; | \#! | @\w[\w.]*(?:\(.*\))?$
+    | (?:async\s+)?(?:def|function|fn|func|sub)\s+\w*\s*\( | class\s+\w+\s*(?:\([\w., ]*\)\s*:|[:{]|(?:extends|implements)\b.*\{)
+    | (?:public|private|protected|static|final|export|const|let|var|template|typedef|struct|enum|interface|namespace|package)
+      \s+[\w<>\[\],.*&\s]+\s*[({=;]
+    | (?:int|char|float|double|bool(?:ean)?|string|String|long|auto|unsigned|void|size_t)\s[\w\s*&,\[\]]+;
+    | (?:else|try|finally|do)\s*[{:]$ | \}?\s*(?:if|elif|else\s+if|while|switch|catch|except|with|for|foreach)
+      (?:\b(?=.*(?:[\[=<>]|\w\()).*[{:]\s*$|\s*\(.*\)\s*[{;]?\s*$)
+    | for\s+\w+(?:,\s*\w+)*\s+in\s+\S+:$ | (?:break|continue|return|pass|end|fi|done|esac);?$ | return\b.*[(=\[+*].*[;)\]]$ | return\b[^.]*;$
+    | (?:\$|>>>|\.\.\.|PS>|C:\\.*>|[\w.-]+@[\w.-]+[:~].*[$\#])\s+\S
+    | (?:pip3?|npm|yarn|git|docker|kubectl|apt(?:-get)?|brew|conda|sudo)
+      \s+(?:install|clone|commit|push|pull|add|run|build|update|apt|get|exec)\b
+    | (?:sudo|pip3?|npm|git|docker|curl|wget|cd|ls|echo|export|chmod|mkdir|python3?|node|bash|sh)\s+(?:["$~-]\S|\S*[./=]\S)
+    | SELECT\b.*\b(?:FROM|AS)\b | INSERT\s+INTO | UPDATE\s+\w+\s+SET | (?:CREATE|ALTER|DROP)\s+(?:TABLE|VIEW|INDEX|DATABASE)
+    | FROM\s+[\w.]+(?:\s\w+)?[;,]?$ | (?:WHERE|(?:LEFT\s+|INNER\s+)?JOIN|GROUP\s+BY|ORDER\s+BY)\s.*[=<>.,;]
     | (?:Traceback\s\(|File\s".*",\sline\s\d|at\s[\w.$<>]+\(.*\)$|[\w.]+(?:Error|Exception):)
-    | return\b[^.]*;$ | [\w.]+\(.*\)\s*;?\s*(?:\#.*|//.*)?$ | </?\w[^>]*>.*</?\w[^>]*>$
-    | //\S? | /\*.*\*/ | .*[{};]\s*(?://.*|\#.*)?$
+    )"""
+)
+LIKELY = re.compile(
+    r"""(?x)^\s*(?:
+      [\w.\[\]"'$@*&>()-]+(?:\s*,\s*[\w.]+)*\s*(?:<-|:=|[-+*/%&|^]?=)\s*[^\s=].*[\w)\]}"';,\\({\[`]\s*$
+    | ["'][^"']+["']\s*:\s*.+[,\]}{\["'\d]$ | [\w-]+\s*:\s*[\w.\#%\s-]+;$
+    | [\w.]+\(.*\)\s*;?\s*(?:\#.*|//.*)?$
+    | //\S? | /\*.*\*/ | .*[{}]\s*(?://.*|\#.*)?$ | .*[=()\[\]<>"'].*;\s*(?://.*|\#.*)?$ | \w+;$
     )"""
 )
 SYMBOLS = re.compile(r"[{}()\[\]<>=;|\\&+*_^$#@~/\"]|::|->|=>")
@@ -45,11 +57,12 @@ def code_lines(lines: Sequence[str], known: Sequence[bool]) -> list[int]:
 
 def _is_code(line: str) -> bool:
     words = WORDS.findall(line)
-    symbols = len(SYMBOLS.findall(line))
+    symbols = len(SYMBOLS.findall(line.strip(" \t#*>-")))
     if len(words) >= 6 and symbols < 2 * len(words) ** 0.5 + len(words) / 2:
         return False
-    if STRONG.match(line if len(line) <= 400 else line[:200] + line[-200:]):
-        return len(words) <= 3 or symbols >= 3 or not line.strip().endswith((".", "?", "!"))
+    ends = line if len(line) <= 400 else line[:200] + line[-200:]
+    if CERTAIN.match(ends) or (LIKELY.match(ends) and (len(words) <= 2 or symbols >= 3)):
+        return True
     return symbols >= 4 and symbols > 1.5 * len(words)
 
 

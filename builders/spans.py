@@ -9,7 +9,10 @@ from typing import NamedTuple
 
 import regex
 
-UNITS = "km²?|k?m/h|mph|cm[²³]?|mm[²³]?|nm|m[²³]|k?g|mg|lbs?|oz|m?L|ml|[kMG]?Hz|[kMGT]i?[Bb](?:ps)?|[kMG]?W(?:h)?|kcal|kJ|k?V|mA(?:h)?|ms|ns|px|dpi|fps|dB"
+UNITS = (
+    "km²?|k?m/h|mph|cm[²³]?|mm[²³]?|nm|m[²³]|k?g|mg|lbs?|oz|m?L|ml|"
+    "[kMG]?Hz|[kMGT]i?[Bb](?:ps)?|[kMG]?W(?:h)?|kcal|kJ|k?V|mA(?:h)?|ms|ns|px|dpi|fps|dB"
+)
 FILES = (
     "py|ipynb|js|jsx|ts|tsx|java|c|cc|cpp|h|hpp|cs|go|rs|rb|php|pl|sh|bat|ps1|sql|html?|css|xml|json|jsonl|ya?ml|toml|ini|cfg|conf|env|"
     "txt|md|rst|tex|csv|tsv|xlsx?|docx?|pptx?|pdf|png|jpe?g|gif|svg|mp[34]|wav|zip|tar|gz|exe|dll|so|log|lock|db|sqlite|parquet"
@@ -33,11 +36,15 @@ KINDS: dict[str, str] = {
         r"\$?\{\{.*?\}\}|[$#]?\{[^{}\n]*\}|(?<![\d%])%(?:\(\w+\)\w|[sdifgx]\b|\w+%)|(?<!\w)\[(?:[A-Z][A-Z0-9 _-]+|[a-z]{2,20})\](?![\w(])"
         r"|_{2,}(?:\w+__)?|\$[A-Za-z_]\w*|[{}]"
     ),
-    "identifier": r"\b\w+(?:\.\w+)*\(\)|\b\w*[a-z0-9]_\w+\b|\b[A-Z0-9]+(?:_[A-Z0-9]+)+\b|(?<![\w-])--?[a-z]\w*(?:-\w+)*(?:=\S*\w)?(?!\w|-)|\S{61,}",
+    "identifier": (
+        r"\b\w+(?:\.\w+)*\(\)|\b\w*[a-z0-9]_\w+\b|"
+        r"\b[A-Z0-9]+(?:_[A-Z0-9]+)+\b|(?<![\w-])--?[a-z]\w*(?:-\w+)*(?:=\S*\w)?(?!\w|-)|\S{61,}"
+    ),
     "quantity": rf"\d[\d.,]*\s?(?:{UNITS})\b|\d[\d.,]*\s?°[CFK]?\b?",
     "formula": rf"(?<![\w.]){TERM}(?:\s*[-−=+*/×÷·≤≥≠≈<>∈→]\s*{TERM})*(?!\w)",
     "word": (
-        r"(?i:\b(?:translate|transliterate|pronounce|spell|say|translation of|meaning of)\s+(?:the\s+)?(?:(?:word|phrase|sentence|term)\s+)?)"
+        r"(?i:\b(?:translate|transliterate|pronounce|spell|say|translation of|meaning of)\s+"
+        r"(?:the\s+)?(?:(?:word|phrase|sentence|term)\s+)?)"
         r"\K(?:\"[^\"\n]{1,80}\"|“[^”\n]{1,80}”|«[^»\n]{1,80}»|'[^'\n]{1,80}'(?!\w))"
     ),
 }

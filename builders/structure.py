@@ -24,16 +24,18 @@ LONGEST = 400  # characters of one request: 100 tokens of English, which fit 512
 UNJOINED = ("jpn_Jpan", "zho_Hans", "zho_Hant", "yue_Hant")  # no space between sentences; Thai, Lao, Khmer and Burmese have one
 
 BEFORE = regex.compile(
-    r"^\s*(?:(?:[-*+•‣◦▪●○–—→]|[(]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.):]|#{1,6}|>+|\[[ xX]\])(?=\s|$)\s*|\d{1,3}\)|\d{1,2}\.(?=\p{L})|[>|]+)*"
-    r"(?:(?:\*{1,3}|__)(?=\S))?"
-    r"(?:(?i:user|assistant|system|human|ai|bot|[qa])\d*\s?:(?:\*{1,2}|__)?\s+)?"
+    r"^\s*(?:(?:[-*+•‣◦▪●○–—→]|[(]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.):]|#{1,6}|>+|\[[ xX]\])(?=\s|$)\s*"
+    r"|\d{1,3}\)|\d{1,2}\.(?=\p{L})|[>|]+)*"
+    r"(?:(?:\*\*)?(?i:user|assistant|system|human|ai|bot|[qa])\d*\s?:(?:\*\*)?\s+)?"
+    r"(?P<emphasis>(?P<stars>\*{1,3}|__)(?=\S(?:(?!(?P=stars)).)*(?P=stars):?\s*$))?"
 )
-AFTER = re.compile(r"(?:(?<=\S)(?:\*{1,3}|__):?)?\s*$")
+AFTER, EMPHASIS = re.compile(r"\s*$"), re.compile(r"(?:\*{1,3}|__):?\s*$")
 COLUMN = re.compile(r"(\s*(?<!\\)\|\s*)|(\t+|\s{3,})")
 MARK = regex.compile(r"[{｛]\s*(\d{1,3})\s*[}｝]")  # \d: the digits of every script
 BRACE = re.compile("[{}｛｝]")
 LETTER = re.compile(r"[^\W\d_]")
 CLAUSE = re.compile(r"[,;:、，；：)\]–—]\s*(?=\S)")
+QUOTED = re.compile(r"[\"“‘'«][a-z]")
 SPACE = re.compile(r"\s+")
 BREAK = re.compile(r"\s*\n\s*")
 MATH_BLOCK = {"$$": "$$", "\\[": "\\]", "\\begin": "\\end"}
@@ -161,11 +163,25 @@ def _kept_lines(lines: Sequence[str]) -> list[bool]:
 
 
 def _fences(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The fenced code of the text as Markdown has it (in lists and quotes too; one that is never closed goes on to the end)."""
-    if any("```" in line or "~~~" in line for line in lines):
-        for token in _markdown().parse("\n".join(line.replace("\r", " ").replace("\0", " ") for line in lines)):
-            if token.type == "fence":
-                yield token.map[0], token.map[1]
+    """The fenced code of the text as Markdown has it, in lists and quotes too.
+
+    Markdown lets a fence that is never closed go on to the end. People close theirs behind the last word, too: that counts here.
+    """
+    first = 0
+    while any("```" in line or "~~~" in line for line in lines[first:]):
+        rest = [line.replace("\r", " ").replace("\0", " ") for line in lines[first:]]
+        for token in _markdown().parse("\n".join(rest)):
+            if token.type != "fence":
+                continue
+            start, end = token.map
+            late = [n for n in range(start + 1, end) if rest[n].rstrip().endswith(token.markup) and rest[n].strip() != token.markup]
+            if end == len(rest) and rest[-1].strip() != token.markup and late:
+                yield first + start, first + late[0] + 1
+                first += late[0] + 1
+                break
+            yield first + start, first + end
+        else:
+            return
 
 
 @cache
@@ -189,8 +205,9 @@ def _formulas(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
 
 def _split_line(line: str) -> tuple[str, str, str]:
     """A line's beginning, its prose, its end."""
-    start = BEFORE.match(line).end()
-    end = start + AFTER.search(line[start:]).start()  # type: ignore[union-attr]
+    found = BEFORE.match(line)
+    start = found.end()
+    end = start + (EMPHASIS if found["emphasis"] else AFTER).search(line[start:]).start()  # type: ignore[union-attr]
     return line[:start], line[start:end], line[end:]
 
 
@@ -226,8 +243,6 @@ def _columns(body: str) -> Iterator[tuple[str, str]]:
 
 def _sentences(text: str, pivot: str) -> Iterator[Piece]:
     """Prose in sentences, as sentencex splits the language of the prose."""
-    from sentencex import segment
-
     known = language(pivot)
     found = [(kind, text[start:end], start, end) for kind, start, end in spans.find(text, known.script == "Latn")]
     masked, place, hidden = "", 0, list[tuple[str, str]]()
@@ -235,13 +250,26 @@ def _sentences(text: str, pivot: str) -> Iterator[Piece]:
         masked += text[place:start] + f"{{{len(hidden)}}}"
         hidden.append((kind, span))
         place = end
-    for part in segment(known.iso639_1 or known.iso639_3, masked + text[place:]):
+    for part in _segments(masked + text[place:], known.iso639_1 or known.iso639_3):
         for short in _short(part):
             body = short.strip()
             start = len(short) - len(short.lstrip())
             yield Gap(short[:start])
             yield from _sentence(body, hidden)
             yield Gap(short[start + len(body) :])
+
+
+def _segments(text: str, code: str) -> Iterator[str]:
+    """Sentences as sentencex splits the language, save that a quotation in small letters goes on with the sentence before it."""
+    from sentencex import segment
+
+    begun = ""
+    for part in segment(code, text):
+        if begun and not QUOTED.match(part):
+            yield begun
+            begun = ""
+        begun += part
+    yield begun
 
 
 def _sentence(body: str, hidden: Sequence[tuple[str, str]]) -> Iterator[Piece]:

@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from builders import instruct
-from builders.checks import fewer_sentences, lost
+from builders.checks import fewer_sentences, lost, lost_numbers
 from builders.config import Translate
 from builders.filters.judge import judge
 from builders.filters.subject import Subject
@@ -138,8 +138,9 @@ def _put_together(
         found = [restored(sentence, known[sentence.text].text) for sentence in sentences(pieces)]
         contents.append(rebuilt(pieces, [text for text, _ in found], target))
         own = [reason for _, why in found for reason in why]
-        if any(not LETTER.search(MARK.sub("", known[sentence.text].text)) for sentence in sentences(pieces)):
-            own.append("lost_sentences")
+        for sentence in sentences(pieces):
+            before, after = MARK.sub("", sentence.text), MARK.sub("", known[sentence.text].text)
+            own += [*lost_numbers(before, after), *(() if LETTER.search(after) else ("lost_sentences",))]
         reasons += own or lost(source, contents[-1])
     used = [known[sentence.text] for pieces in parsed for sentence in sentences(pieces)]
     return Translation(contents, _finish(used), sum(answer.tokens for answer in used), tuple(dict.fromkeys(reasons)), chrf)

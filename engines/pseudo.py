@@ -41,11 +41,11 @@ class Pseudo:
 
 
 def pseudo(text: str) -> str:
-    """“Open {0} now” -> “⟦Öþéñ {0} ñöŵ~~⟧”: a third longer; a word of a script that has no accents here gets one at its end."""
+    """“Open {0} now” -> “⟦~~~~ Öþéñ {0} ñöŵ⟧”: a third longer; a word of a script that has no accents here gets one at its end."""
     if not WORD.search(text):
         return text
     longer = "~" * max(1, len(text) // 3)
-    return f"⟦{WORD.sub(lambda word: word[0] if word[1] else _accented(word[0]), text)}{longer}⟧"
+    return f"⟦{longer} {WORD.sub(lambda word: word[0] if word[1] else _accented(word[0]), text)}⟧"
 
 
 def _accented(word: str) -> str:
