@@ -7,6 +7,10 @@ that reads like a sentence is none of these.
 import re
 from collections.abc import Sequence
 
+import regex
+
+from builders.spans import KINDS
+
 WORDS = re.compile(r"(?<![\w.(\"'/<$-])[A-Za-z][a-z']*(?![\w(=/\"'>:])(?=[\s,.;:?!)]|$)")
 CERTAIN = re.compile(
     r"""(?x)^\s*(?:
@@ -18,7 +22,8 @@ CERTAIN = re.compile(
     | (?:int|char|float|double|bool(?:ean)?|string|String|long|auto|unsigned|void|size_t)\s[\w\s*&,\[\]]+;
     | (?:else|try|finally|do)\s*[{:]$ | \}?\s*(?:if|elif|else\s+if|while|switch|catch|except|with|for|foreach)
       (?:\b(?=.*(?:[\[=<>]|\w\()).*[{:]\s*$|\s*\(.*\)\s*[{;]?\s*$)
-    | for\s+\w+(?:,\s*\w+)*\s+in\s+\S+:$ | (?:break|continue|return|pass|end|fi|done|esac);?$ | return\b.*[(=\[+*].*[;)\]]$ | return\b[^.]*;$
+    | for\s+\w+(?:,\s*\w+)*\s+in\s+\S+:$ | (?:break|continue|return|pass|end|fi|done|esac);?$
+    | return\b.*[(=\[+*].*[;)\]]$ | return\b[^.]*;$
     | (?:\$|>>>|\.\.\.|PS>|C:\\.*>|[\w.-]+@[\w.-]+[:~].*[$\#])\s+\S
     | (?:pip3?|npm|yarn|git|docker|kubectl|apt(?:-get)?|brew|conda|sudo)
       \s+(?:install|clone|commit|push|pull|add|run|build|update|apt|get|exec)\b
@@ -35,6 +40,9 @@ LIKELY = re.compile(
     | [\w.]+\(.*\)\s*;?\s*(?:\#.*|//.*)?$
     | //\S? | /\*.*\*/ | .*[{}]\s*(?://.*|\#.*)?$ | .*[=()\[\]<>"'].*;\s*(?://.*|\#.*)?$ | \w+;$
     )"""
+)
+IN_PROSE = regex.compile(
+    "|".join(KINDS[kind] for kind in ("code", "latex", "tag", "url", "email")) + r"|\{\{?\w[\w .-]*\}?\}|[\s#*>|-]+$|^[\s#*>|-]+"
 )
 SYMBOLS = re.compile(r"[{}()\[\]<>=;|\\&+*_^$#@~/\"]|::|->|=>")
 
@@ -57,7 +65,7 @@ def code_lines(lines: Sequence[str], known: Sequence[bool]) -> list[int]:
 
 def _is_code(line: str) -> bool:
     words = WORDS.findall(line)
-    symbols = len(SYMBOLS.findall(line.strip(" \t#*>-")))
+    symbols = len(SYMBOLS.findall(IN_PROSE.sub("", line)))
     if len(words) >= 6 and symbols < 2 * len(words) ** 0.5 + len(words) / 2:
         return False
     ends = line if len(line) <= 400 else line[:200] + line[-200:]

@@ -233,11 +233,12 @@ def _continuation(lines: Sequence[tuple[str, str]], first: int, last: int, after
 def _columns(body: str) -> Iterator[tuple[str, str]]:
     """(cell, what stands between it and the next): a line of a table, or of text set in columns."""
     start = 0
-    for border in COLUMN.finditer(body):
-        if "\n" in border[0] or (border[1] and body.count("|") < 2):
-            continue
-        yield body[start : border.start()], border[0]
-        start = border.end()
+    borders = [border for border in COLUMN.finditer(body) if "\n" not in border[0] and (border[2] or body.count("|") >= 2)]
+    kept = list(spans.find(body)) if borders else []
+    for border in borders:
+        if not any(span.start < border.end() and border.start() < span.end for span in kept):
+            yield body[start : border.start()], border[0]
+            start = border.end()
     yield body[start:], ""
 
 

@@ -47,6 +47,7 @@ def test_an_identity_translation_gives_the_text_back(text: str, pivot: str) -> N
         ("```\ncode. More code.\n```", []),
         ("Late fence:\n```\na = 1``` \nProse after it.", ["Late fence:", "Prose after it."]),
         ("Open `x. y` and {name}. Bye {name}.", ["Open {0} and {1}.", "Bye {0}."]),
+        ("Run `a | b` or `c | d` now.", ["Run {0} or {1} now."]),
         ("<p>One word.</p>", ["One word."]),
         ("User: Hello there.\nAssistant: Hi!", ["Hello there.", "Hi!"]),
         ("**Note:** Read this.\n**All bold.**", ["**Note:** Read this.", "All bold."]),
