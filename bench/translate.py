@@ -43,12 +43,19 @@ def run(args: argparse.Namespace) -> None:
 
 def real_prompts(folder: Path) -> dict[str, list[list[str]]]:
     """The turns of each prompt, by set; of self-instruct also inputs and outputs."""
-    arena = [json.loads(line) for line in gzip.open(folder / "arena_hard_v0.1_question.jsonl.gz", "rt", encoding="utf-8")]
-    tasks = [json.loads(line) for line in open(folder / "self_instruct_seed_tasks.jsonl", encoding="utf-8")]
+
+    def rows(name: str) -> list[dict[str, Any]]:
+        content = (folder / name).read_bytes()
+        text = gzip.decompress(content) if name.endswith(".gz") else content
+        return [json.loads(line) for line in text.decode().split("\n") if line]
+
     return {
-        "MT-Bench": [json.loads(line)["turns"] for line in open(folder / "mt_bench_question.jsonl", encoding="utf-8")],
-        "Arena-Hard": [[row["prompt"]] for row in arena],
-        "self-instruct": [[row["instruction"], *(case[key] for case in row["instances"] for key in ("input", "output"))] for row in tasks],
+        "MT-Bench": [row["turns"] for row in rows("mt_bench_question.jsonl")],
+        "Arena-Hard": [[row["prompt"]] for row in rows("arena_hard_v0.1_question.jsonl.gz")],
+        "self-instruct": [
+            [row["instruction"], *(case[key] for case in row["instances"] for key in ("input", "output"))]
+            for row in rows("self_instruct_seed_tasks.jsonl")
+        ],
     }
 
 
