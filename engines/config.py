@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from engines.base import Engine
+from engines.budget import Price
 from store.config import Config, Operational
 from store.workdir import Workdir
 
@@ -31,7 +32,10 @@ class HfGenerator(Config):
 
 
 class HttpGenerator(Config):
-    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`."""
+    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`.
+
+    `concurrency` is the most calls at once; fewer while the server refuses some.
+    """
 
     kind: Literal["http"]
     base_url: str
@@ -42,6 +46,7 @@ class HttpGenerator(Config):
     concurrency: Operational[int] = 64
     timeout: Operational[float] = 600.0
     retries: Operational[int] = 6
+    price: Operational[Price] = Price()
 
 
 Generator = Annotated[HfGenerator | HttpGenerator, Field(discriminator="kind")]

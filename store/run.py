@@ -7,6 +7,7 @@ incomplete, so that the next run asks again.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -21,15 +22,15 @@ from store.progress import Progress
 T = TypeVar("T")
 Asking = Generator[Sequence[Any], Sequence[Any], T]
 Rows = Asking[pl.DataFrame]
+PARTS_OPEN = 32  # a part stays open while one of its calls hangs; its rows are in memory
 
 
 class Asks(Protocol):
-    """Where a stage's requests go: `full` says whether opening one more part would only wait."""
-
-    @property
-    def full(self) -> bool: ...
+    """Where a stage's requests go; `room` returns when one more part would not only wait."""
 
     def ask(self, requests: Sequence[Any]) -> Awaitable[Sequence[Any]]: ...
+
+    def room(self) -> Awaitable[None]: ...
 
     def close(self) -> Awaitable[None]: ...
 
@@ -48,6 +49,11 @@ class Step:
         return hash16([__version__, self.table, self.identity, [[about.key, about.incomplete] for about in inputs]])
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    rows: pl.DataFrame
+
+
 def no_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Rows]:
     """A stage that asks nobody, as a stage."""
 
@@ -59,11 +65,17 @@ def no_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Rows]:
 
 
 def run(steps: Iterable[Step], progress: Progress, engine: Asks | None = None) -> None:
-    """Makes every step's part. Parts are opened in order, as many at once as keep the engine full."""
-    asyncio.run(_run(steps, progress, engine))
+    """Makes every step's part. Parts are opened in order, as many at once as keep the engine full.
+
+    The stages' own work, reading, filtering and writing, is done one piece at a time in a thread beside the event loop,
+    so that calls go on meanwhile.
+    """
+    with ThreadPoolExecutor(1, "stage") as thread:
+        asyncio.run(_run(steps, progress, engine, thread))
 
 
-async def _run(steps: Iterable[Step], progress: Progress, engine: Asks | None) -> None:
+async def _run(steps: Iterable[Step], progress: Progress, engine: Asks | None, thread: ThreadPoolExecutor) -> None:
+    loop, ticking = asyncio.get_running_loop(), asyncio.create_task(_tick(progress))
     tasks: set[asyncio.Task[None]] = set()
     try:
         for step in steps:
@@ -72,39 +84,81 @@ async def _run(steps: Iterable[Step], progress: Progress, engine: Asks | None) -
             if about and about.key == key and not about.incomplete:
                 progress.advance(about.rows, about.rejected, incomplete=0)
                 continue
-            tasks.add(asyncio.create_task(_make(step, key, sum(about.incomplete for about in inputs), progress, engine)))
-            await asyncio.sleep(0)
-            while tasks and (engine is None or engine.full):
-                tasks = await _some_done(tasks)
-        while tasks:
-            tasks = await _some_done(tasks)
+            opened = await loop.run_in_executor(thread, _opened, step)
+            made = _make(step, key, sum(about.incomplete for about in inputs), opened, progress, engine, thread)
+            tasks.add(asyncio.create_task(made))
+            await asyncio.sleep(0)  # it asks
+            tasks = await _room(tasks, engine)
+        await _done(tasks)
     finally:
-        for task in tasks:
+        for task in (ticking, *tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(ticking, *tasks, return_exceptions=True)
         if engine is not None:
             await engine.close()
 
 
-async def _some_done(tasks: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+async def _room(tasks: set[asyncio.Task[None]], engine: Asks | None) -> set[asyncio.Task[None]]:
+    """Returns the tasks that are left when the engine would take one more part; raises what one of them raised."""
+    if engine is None:
+        await _done(tasks)
+        return set()
+    room = asyncio.ensure_future(engine.room())
+    try:
+        while not room.done() or len(tasks) >= PARTS_OPEN:
+            done, _ = await asyncio.wait({*tasks, *([] if room.done() else [room])}, return_when=asyncio.FIRST_COMPLETED)
+            tasks = tasks - done
+            for task in done - {room}:
+                task.result()
+    finally:
+        room.cancel()
+    return tasks
+
+
+async def _done(tasks: set[asyncio.Task[None]]) -> None:
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION) if tasks else (set(), set())
     for task in done:
         task.result()
-    return rest
+    assert not rest
 
 
-async def _make(step: Step, key: str, incomplete: int, progress: Progress, engine: Asks | None) -> None:
-    work = step.make(*(part.read() for part in step.inputs))
-    try:
-        requests = next(work)
-        while True:
-            assert engine is not None, f"{step.table}: a stage that asks needs an engine"
-            answers = await engine.ask(requests)
-            incomplete += sum(answer is None for answer in answers)
-            requests = work.send(answers)
-    except StopIteration as stop:
-        about = step.part.write(stop.value, step.table, key, incomplete)
+async def _tick(progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        progress.show()
+
+
+async def _make(
+    step: Step,
+    key: str,
+    incomplete: int,
+    opened: tuple[Rows, Sequence[Any] | _Made],
+    progress: Progress,
+    engine: Asks | None,
+    thread: ThreadPoolExecutor,
+) -> None:
+    loop = asyncio.get_running_loop()
+    work, said = opened
+    while not isinstance(said, _Made):
+        assert engine is not None, f"{step.table}: a stage that asks needs an engine"
+        answers = await engine.ask(said)
+        incomplete += sum(answer is None for answer in answers)
+        said = await loop.run_in_executor(thread, _sent, work, answers)
+    about = await loop.run_in_executor(thread, step.part.write, said.rows, step.table, key, incomplete)
     progress.advance(about.rows, about.rejected, about.incomplete)
+
+
+def _opened(step: Step) -> tuple[Rows, Sequence[Any] | _Made]:
+    work = step.make(*(part.read() for part in step.inputs))
+    return work, _sent(work, None)
+
+
+def _sent(work: Rows, answers: Sequence[Any] | None) -> Sequence[Any] | _Made:
+    """The stage's next requests, or its rows."""
+    try:
+        return work.send(answers)  # type: ignore[arg-type]  # None starts a generator
+    except StopIteration as stop:
+        return _Made(stop.value)
 
 
 def _made(part: Part) -> About:

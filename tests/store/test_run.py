@@ -16,14 +16,14 @@ from store.run import Rows, Step, no_requests, run
 class Echo:
     """Answers every request with itself, but those in `down`."""
 
-    full = True
-
     def __init__(self, down: Sequence[str] = ()) -> None:
         self.down, self.asked = set(down), list[str]()
 
     async def ask(self, requests: Sequence[str]) -> list[str | None]:
         self.asked += requests
         return [None if request in self.down else request for request in requests]
+
+    async def room(self) -> None: ...
 
     async def close(self) -> None: ...
 
