@@ -38,14 +38,14 @@ Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML m
 def load(
     name: str,
     *,
-    language: str | Sequence[str] | None = None,
+    language: str | None = None,
     mixture: "str | Mixture | None" = None,
     revision: str | None = None,
     split: str | None = None,
 ) -> "Dataset | DatasetDict":
     """A published dataset, from the Hub ("ORG/NAME") or a folder.
 
-    `language` is any name of a language (several: a list); `mixture` a named subset such as "ml-5-50k"; `revision` a
+    `language` is any name of a language; `mixture` a named subset such as "ml-5-50k"; `revision` a
     branch, tag or commit; `split` "train" or "test", both by default. Raises cards.errors.InputError.
     """
     from cards import hub

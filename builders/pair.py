@@ -12,7 +12,7 @@ import polars as pl
 
 from builders.config import Pair
 from builders.prompts import alive
-from cards.tables import COMPLETION_KEY, PROMPT_KEY, rows_to_frame
+from cards.tables import COMPLETION_KEY, PROMPT_KEY, rows_to_frame, uniform
 
 Candidate = dict[str, Any]  # a row of completions with its `score`
 
@@ -52,9 +52,9 @@ def choose(config: Pair, candidates: Sequence[Candidate]) -> tuple[tuple[Candida
         return None, "no_candidates"
     if any(c["score"] is None for c in field):
         return None, "missing_score"
-    worst, *_, best = sorted(field, key=lambda c: c["score"])
+    worst, *_, best = sorted(field, key=_place)
     if config.builder == "native-chosen" and not english:
-        best, worst = max(native, key=lambda c: c["score"]), min(translated, key=lambda c: c["score"])
+        best, worst = max(native, key=_place), min(translated, key=_place)
         if best["score"] < worst["score"]:
             return None, "native_not_better"
     if config.builder == "native-vs-translated" and not english:
@@ -68,10 +68,15 @@ def choose(config: Pair, candidates: Sequence[Candidate]) -> tuple[tuple[Candida
     return (best, worst), None
 
 
+def _place(candidate: Candidate) -> tuple[float, float]:
+    """The score; among equals a hash, so that no generator is favoured by its name."""
+    return candidate["score"], uniform(candidate["prompt_id"], f"{candidate['generator']} {candidate['origin']} {candidate['sample']}")
+
+
 def _across(native: Sequence[Candidate], translated: Sequence[Candidate]) -> tuple[Candidate, Candidate]:
     """The pair of one native and one translated completion whose scores lie furthest apart, the higher one first."""
-    pairs = [sorted((n, t), key=lambda c: -c["score"]) for n in native for t in translated]
-    best, worst = max(pairs, key=lambda pair: pair[0]["score"] - pair[1]["score"])
+    pairs = [sorted((n, t), key=_place) for n in native for t in translated]
+    worst, best = max(pairs, key=lambda pair: (pair[1]["score"] - pair[0]["score"], _place(pair[1])))
     return best, worst
 
 

@@ -11,7 +11,8 @@ from cards.tables import rows_to_frame
 
 
 def candidate(generator: str, origin: str, score: float | None, text: str | None = None, language: str = "deu_Latn") -> dict[str, Any]:
-    return {"generator": generator, "origin": origin, "score": score, "completion": text or f"{generator} {origin}", "language": language}
+    row = {"prompt_id": "p", "generator": generator, "origin": origin, "sample": 0, "score": score, "language": language}
+    return row | {"completion": text or f"{generator} {origin}"}
 
 
 N9, N5, N1 = (candidate(f"n{s}", "native", s) for s in (9.0, 5.0, 1.0))
@@ -47,6 +48,17 @@ E9, E3 = (candidate(f"e{s}", "native", s, language="eng_Latn") for s in (9.0, 3.
 def test_choose(builder: str, candidates: list[dict[str, Any]], expected: tuple[str, str] | str) -> None:
     pair, reason = choose(Pair(builder=builder, scorer="s", margin=0.5), candidates)  # type: ignore[arg-type]
     assert (reason if pair is None else (pair[0]["generator"], pair[1]["generator"])) == expected
+
+
+def test_among_equals_no_generator_is_favoured() -> None:
+    config = Pair(builder="best-vs-worst", scorer="s")
+    chosen = []
+    for number in range(200):
+        three = [candidate(name, "native", score) | {"prompt_id": f"{number:016x}"} for name, score in (("a", 1.0), ("b", 1.0), ("c", 0.0))]
+        pair, _ = choose(config, three)
+        assert pair is not None
+        chosen.append(pair[0]["generator"])
+    assert 80 <= chosen.count("a") <= 120
 
 
 def test_rows_are_joined_by_key_and_every_prompt_is_accounted_for() -> None:

@@ -22,7 +22,7 @@ class Batches:
         self.left, self.batches = die_after, list[list[str]]()
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return batches_by_length(requests, [len(r.messages[0]["content"]) for r in requests], 12)
+        return batches_by_length(requests, [len(r.messages[0]["content"]) for r in requests], 8)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         if self.left == 0:
@@ -54,7 +54,7 @@ def test_a_resumed_run_gives_the_answers_of_an_uninterrupted_one(tmp_path: Path,
         answers(Batches(die_after=died_after), WORDS, AnswerLog(tmp_path / "log.jsonl"))
     resumed = Batches()
     assert answers(resumed, WORDS, AnswerLog(tmp_path / "log.jsonl")) == whole
-    assert len(resumed.batches) == 4 - died_after
+    assert len(resumed.batches) == 3 - died_after
     assert (tmp_path / "log.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
