@@ -61,6 +61,7 @@ def build(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good: the next run does not ask again.")] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
     values: Set = None,
     overlay: Overlay = None,
@@ -84,12 +85,47 @@ def build(
         sample = min(limit, config.prompts.sample or limit)
         config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
     with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
-        made = Build(config, opened)
+        made = Build(config, opened, accept_failures)
         made.make(only)
         if only is None:
             funnels = write_folders(made, recipe.read_text("utf-8"), allow_incomplete)
             pairs = sum(funnel.get("pairs", 0) for funnel in funnels.values())
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
+
+
+@app.command(
+    epilog="Example: polypref complete questions.jsonl -o answers.jsonl --prompt question --base-url http://localhost:8000/v1 --model my-model"
+)
+def complete(
+    file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="What to write: .jsonl or .parquet.")],
+    prompt: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the prompts: texts, or lists of messages.")],
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible server, up to and with its /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    id_column: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="The rows' ids; `id`, else a hash of the row.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.3,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.75,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 1024,
+    concurrency: Annotated[int, typer.Option(min=1, help="The most calls at once; fewer while the server refuses some.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds until a call is given up.")] = 600.0,
+    key_env: Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")] = "OPENAI_API_KEY",
+    workdir: Annotated[Path | None, typer.Option(help="Where answers are kept; OUT with .work behind it by default.")] = None,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
+) -> None:
+    """Complete every row of a table. Run it again to go on after a stop: what was answered is not asked again."""
+    from builders.answer_table import complete as complete_table
+    from builders.config import Table
+    from engines.config import HttpGenerator, Sampling
+    from store.workdir import Workdir
+
+    sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
+    operation = {"concurrency": concurrency, "timeout": timeout, "key_env": key_env}
+    engine = HttpGenerator(kind="http", base_url=base_url, model=model, system=system, sampling=sampling, **operation)
+    with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
+        table = Table(path=file, text=prompt, id=(id_column,) if id_column else ())
+        rows = complete_table(table, out, engine, opened, accept_failures=accept_failures)
+    print(f"{rows:,} rows: {out}")
 
 
 @app.command(epilog="Example: polypref status runs/demo")

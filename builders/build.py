@@ -16,6 +16,7 @@ from cards.errors import InputError
 from cards.languages import languages
 from cards.tables import hash16
 from engines.base import Engine
+from engines.budget import Meter
 from engines.config import start
 from engines.pool import Pool
 from store.parts import Part, read_parts
@@ -29,10 +30,14 @@ PIVOT = translate.PIVOT
 
 @dataclass
 class Build:
-    """One run of a recipe in an open work dir. `make()` goes through the stages; `parts_of` finds what they made."""
+    """One run of a recipe in an open work dir: `make()` goes through the stages.
+
+    With `accept_failures`, calls that fail for now are kept as failures for good, and no table stays incomplete.
+    """
 
     recipe: Recipe
     workdir: Workdir
+    accept_failures: bool = False
     found: dict[str, int] = field(default_factory=dict)  # languages that have source prompts, and their rows
     parts: int = 1
 
@@ -40,6 +45,10 @@ class Build:
         """Runs all stages, or one whose predecessors have run. Raises InputError for an unknown stage."""
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
+        with Meter(self.recipe.budget, self.workdir) as self._meter:
+            self._make(only)
+
+    def _make(self, only: str | None) -> None:
         self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.parts_for(max(self.found.values()))
         if not self.languages:
@@ -212,8 +221,13 @@ class Build:
         self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
 
     def _run(self, title: str, steps: Iterable[Step], rows: int, engine: Engine | None) -> None:
-        with Progress(title, rows) as progress:
-            run(steps, progress, None if engine is None else Pool(engine, self.workdir.answers(engine.fingerprint), progress))
+        with Progress(title, rows, self.workdir.progress) as progress:
+
+            def pool() -> Pool:
+                assert engine is not None
+                return Pool(engine, self.workdir.answers(engine.fingerprint), progress, self._meter, self.accept_failures)
+
+            run(steps, progress, pool if engine else None)
 
     def _rows(self, code: str) -> int:
         return sum(_rows(list(group)) for group in self.prompt_parts(code))

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from builders.filters.judge import Filters
+from engines.budget import Budget
 from engines.config import Generator, RewardModel, Translator
 from store.config import Config, Operational
 
@@ -132,6 +133,7 @@ class Recipe(Config):
     score: dict[str, Scorer] = Field(min_length=1)
     pair: Pair
     publish: Publish
+    budget: Operational[Budget] = Budget()
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":

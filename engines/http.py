@@ -28,6 +28,7 @@ class Http:
         self.concurrency = config.concurrency
         self.price = config.price
         self.limiter = Limiter(config.concurrency)
+        self._sampling = config.sampling.identity()
         self._session: Any = None  # opened by the first call in an event loop
         self._lost = 0
 
@@ -61,7 +62,7 @@ class Http:
 
     def _payload(self, request: Request) -> dict[str, Any]:
         system = [{"role": "system", "content": self.config.system}] if self.config.system else []
-        payload = {"model": self.config.model, "messages": [*system, *request.messages], **self.config.sampling.identity()}
+        payload = {"model": self.config.model, "messages": [*system, *request.messages], **self._sampling}
         return payload | {"seed": request.sample} if request.sample else payload
 
     async def _post(self, path: str, payload: dict[str, Any]) -> tuple[int, bytes, float | None]:

@@ -18,6 +18,7 @@ from store.index import Index
 SYNC_EVERY = 64
 SYNC_SECONDS = 1.0
 FILE_BITS = 48  # a place is an offset, and above it the number of the file
+_RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class AnswerLog:
@@ -86,7 +87,7 @@ class AnswerLog:
 
     def add(self, answers: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """Keeps answers that belong together as one record. Raises OSError, the log unchanged, where the disk is full."""
-        line = json.dumps(answers, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass") + b"\n"
+        line = _RECORD.encode(answers).encode("utf-8", "surrogatepass") + b"\n"
         written = os.write(self._files[0], line)
         if written != len(line):
             os.truncate(self._files[0], self._ends[0])

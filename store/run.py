@@ -6,7 +6,7 @@ incomplete, so that the next run asks again.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -64,62 +64,65 @@ def no_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Rows]:
     return rows
 
 
-def run(steps: Iterable[Step], progress: Progress, engine: Asks | None = None) -> None:
-    """Makes every step's part. Parts are opened in order, as many at once as keep the engine full.
+def run(steps: Iterable[Step], progress: Progress, start: Callable[[], Asks] | None = None) -> None:
+    """Makes every step's part. Parts are opened in order, as many at once as keep the engine full; `start` is called for the first.
 
     The stages' own work, reading, filtering and writing, is done one piece at a time in a thread beside the event loop,
     so that calls go on meanwhile.
     """
     with ThreadPoolExecutor(1, "stage") as thread:
-        asyncio.run(_run(steps, progress, engine, thread))
+        asyncio.run(_run(steps, progress, start, thread))
 
 
-async def _run(steps: Iterable[Step], progress: Progress, engine: Asks | None, thread: ThreadPoolExecutor) -> None:
-    loop, ticking = asyncio.get_running_loop(), asyncio.create_task(_tick(progress))
-    tasks: set[asyncio.Task[None]] = set()
-    try:
+async def _run(steps: Iterable[Step], progress: Progress, start: Callable[[], Asks] | None, thread: ThreadPoolExecutor) -> None:
+    loop, engine = asyncio.get_running_loop(), None
+
+    async def parts() -> AsyncIterator[Coroutine[Any, Any, None]]:
+        nonlocal engine
         for step in steps:
             inputs = [_made(part) for part in step.inputs]
             key, about = step.key(inputs), step.part.about()
             if about and about.key == key and not about.incomplete:
                 progress.advance(about.rows, about.rejected, incomplete=0)
                 continue
+            engine = engine or (start() if start else None)
             opened = await loop.run_in_executor(thread, _opened, step)
-            made = _make(step, key, sum(about.incomplete for about in inputs), opened, progress, engine, thread)
-            tasks.add(asyncio.create_task(made))
-            await asyncio.sleep(0)  # it asks
-            tasks = await _room(tasks, engine)
-        await _done(tasks)
+            yield _make(step, key, sum(about.incomplete for about in inputs), opened, progress, engine, thread)
+
+    try:
+        await fill(parts(), lambda: engine, progress)
     finally:
-        for task in (ticking, *tasks):
-            task.cancel()
-        await asyncio.gather(ticking, *tasks, return_exceptions=True)
         if engine is not None:
             await engine.close()
 
 
-async def _room(tasks: set[asyncio.Task[None]], engine: Asks | None) -> set[asyncio.Task[None]]:
-    """Returns the tasks that are left when the engine would take one more part; raises what one of them raised."""
-    if engine is None:
-        await _done(tasks)
-        return set()
-    room = asyncio.ensure_future(engine.room())
+async def fill(jobs: AsyncIterator[Coroutine[Any, Any, None]], engine: Callable[[], Asks | None], progress: Progress) -> None:
+    """Runs jobs that ask an engine, in order, as many at once as keep it full; one at a time without an engine."""
+    ticking = asyncio.create_task(_tick(progress))
+    tasks: set[asyncio.Task[None]] = set()
     try:
-        while not room.done() or len(tasks) >= PARTS_OPEN:
-            done, _ = await asyncio.wait({*tasks, *([] if room.done() else [room])}, return_when=asyncio.FIRST_COMPLETED)
-            tasks = tasks - done
-            for task in done - {room}:
-                task.result()
+        async for job in jobs:
+            tasks.add(asyncio.create_task(job))
+            await asyncio.sleep(0)  # it asks
+            asks = engine()
+            room = asyncio.ensure_future(asks.room()) if asks else None
+            while tasks and not (room and room.done() and len(tasks) < PARTS_OPEN):
+                tasks = await _some_done(tasks, room)
+        while tasks:
+            tasks = await _some_done(tasks)
     finally:
-        room.cancel()
-    return tasks
+        for task in (ticking, *tasks):
+            task.cancel()
+        await asyncio.gather(ticking, *tasks, return_exceptions=True)
 
 
-async def _done(tasks: set[asyncio.Task[None]]) -> None:
-    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION) if tasks else (set(), set())
-    for task in done:
+async def _some_done(tasks: set[asyncio.Task[None]], room: asyncio.Future[None] | None = None) -> set[asyncio.Task[None]]:
+    """Returns the tasks that are left when one is done or there is room; raises what one of them raised."""
+    watched = tasks if room is None or room.done() else {*tasks, room}
+    done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+    for task in done & tasks:
         task.result()
-    assert not rest
+    return tasks - done
 
 
 async def _tick(progress: Progress) -> None:

@@ -82,6 +82,11 @@ class Workdir:
     def published(self) -> Path:
         return self.path / "published"
 
+    @property
+    def progress(self) -> Path:
+        """What a run says of itself while it works."""
+        return self.path / "progress.json"
+
     def answers(self, fingerprint: str) -> AnswerLog:
         """The answer log of an engine; the same object for the same fingerprint."""
         if fingerprint not in self._logs:

@@ -45,7 +45,7 @@ def source(tmp_path: Path, *ids: str, key: str = "k") -> Part:
 
 def go(step: Step, engine: Echo | None = None) -> None:
     with Progress("test", 1) as progress:
-        run([step], progress, engine)
+        run([step], progress, (lambda: engine) if engine else None)
 
 
 def test_a_part_whose_key_holds_is_left_alone(tmp_path: Path) -> None:
