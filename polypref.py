@@ -61,7 +61,9 @@ def build(
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
-    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good: the next run does not ask again.")] = False,
+    accept_failures: Annotated[
+        bool, typer.Option(help="Keep calls that failed as failures for good: the next run does not ask again.")
+    ] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
     values: Set = None,
     overlay: Overlay = None,

@@ -69,7 +69,9 @@ def _checked(table: Table) -> int:
             raise InputError(f"{name(table)}:{line}: has a column {taken!r}, which is one of those that are added; rename it")
         if not seen.add(identity := _id(table, row), line, 0):
             first = seen.get(identity)
-            raise InputError(f"{name(table)}:{line}: id {identity!r} stands in line {first[0] if first else '?'} too; every row needs its own")
+            raise InputError(
+                f"{name(table)}:{line}: id {identity!r} stands in line {first[0] if first else '?'} too; every row needs its own"
+            )
     if not number:
         raise InputError(f"{name(table)}: no rows; expected at least one")
     return number

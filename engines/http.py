@@ -16,6 +16,7 @@ from engines.limiter import Limiter
 STOP = {401, 402, 403, 404, 405}  # the key, the account, the model or the address: no call can succeed
 FINAL = {400, 413, 414, 415, 422}  # this request, always
 BUSY = {429, 503}
+PAUSE = 0.5  # seconds before the second try, doubled for each that follows
 LOST = 64  # so many calls given up in a row, none answered between them: the server is away
 
 
@@ -44,7 +45,7 @@ class Http:
             try:
                 status, body, asked = await self._post("chat/completions", self._payload(request))
             finally:
-                pause = asked if asked is not None else min(60.0, 0.5 * 2**attempt) * random.uniform(0.5, 1.0)
+                pause = asked if asked is not None else min(60.0, PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
                 self.limiter.release(time.monotonic() - began, status == 200, status in BUSY, pause)
             if status == 200 and isinstance(answer := _answer(body), Answer):
                 self._lost = 0

@@ -1,23 +1,24 @@
 """How many calls are under way at once: few at first, more while they are answered, fewer when the server refuses some.
 
-A server may refuse above a number of calls at once or above a rate, and does not tell which or how much. Both are met by
-one number, the limit, which need not be whole: of ceil(limit) slots each is kept a little longer than its call took, so
-that the calls a second are those of exactly `limit` slots, also below one. After a refusal the limit is cut, and grows
-back as TCP's CUBIC does (RFC 9438): fast up to where it was cut, slowly around there, then faster. A refused call keeps
-its slot as long as an answered one would. It does not know of a limit in tokens; such a server refuses, too.
+Until a server refuses, the number doubles every round, up to the most. A server may refuse above a number of calls at
+once or above a rate, and does not tell which or how much; from its first refusal on, calls start at an even pace, whose
+rate is what adapts: bursts are smoothed, and one call in three seconds is as possible as a thousand in one. At a refusal
+the rate is cut to below what was answered on average since the last cut: a server that lets bursts pass has answered no
+more than it allows by then. From there it grows as TCP's CUBIC does (RFC 9438): fast up to the top, slowly around it,
+then faster. It does not know of a limit in tokens; such a server refuses, too.
 """
 
 import asyncio
 import math
-import time
 from collections import deque
 
 START = 32
 CUT = 0.85
-CUT_UNSETTLED = 0.5  # while the limit is far too high
-BACK_SECONDS = 5.0  # from a cut to where it was made
-COOL_DOWN = 1.0  # refusals this long after a cut are of calls sent before it; in calls: as long as two take
-LEAST = 0.01
+MEAN = 1 - (1 - CUT) / 4  # the mean rate from a cut to the top, as a share of the top
+BACK_SECONDS = 5.0  # from a cut to the top, or as long as BACK_CALLS calls take: a cycle costs a refusal or two
+BACK_CALLS = 100
+BACK_MOST = 200.0
+COOL_DOWN = 1.0  # refusals so soon after a cut, or within the time of two calls, are of calls sent before it
 
 
 class Limiter:
@@ -25,75 +26,81 @@ class Limiter:
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self.limit = float(min(START, most))
+        self.limit = min(START, most)  # calls at once
+        self.rate = math.inf  # calls a second
         self.in_use = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._seconds = 0.0  # what an answered call takes
-        self._top = math.inf  # where the last cut was made; no cut yet: double every round
+        self._top = math.inf
+        self._measured = False  # whether the top is, or a guess
         self._cut_at = -math.inf
-        self._grown = 0.0  # seconds that the server was kept busy since the cut
+        self._answered = 0  # since the cut
+        self._grown = 0.0  # seconds since the cut in which calls waited
         self._seen = 0.0
-        self._answered = True  # any since the last cut
         self._closed_until = 0.0
+        self._next = 0.0  # when the next call may start
+        self._timer: asyncio.TimerHandle | None = None
 
     async def acquire(self, first: bool = False) -> None:
         """Waits for a slot; a call that is tried again goes first."""
         if not self._waiting and self._free():
-            self.in_use += 1
+            self._take()
             return
         turn = asyncio.get_running_loop().create_future()
         (self._waiting.appendleft if first else self._waiting.append)(turn)
+        self._wake()
         try:
             await turn
         except asyncio.CancelledError:
-            if turn in self._waiting:
+            if turn.cancelled():
                 self._waiting.remove(turn)
-            elif turn.done() and not turn.cancelled():
+            else:
                 self._give_back()
             raise
 
     def release(self, seconds: float, answered: bool, refused: bool = False, pause: float = 0.0) -> None:
         """A call took so long and was answered, refused for the load (429, 503; the server asks to `pause`), or neither."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
+        since, self._seen = min(now - self._seen, 1.0), now
+        cooled = now - self._cut_at > max(COOL_DOWN, 2 * self._seconds)
         if answered:
             self._seconds = 0.9 * self._seconds + 0.1 * seconds if self._seconds else seconds
-            self._answered = True
-            self._grow(now)
-        elif refused:
+            self._answered += 1
+            if self._waiting:
+                self._grow(since)
+        elif refused and cooled and now >= self._closed_until:
             self._shrink(now, pause)
-        stretched = (self._seconds if refused else seconds) * max(1, math.ceil(self.limit)) / self.limit
-        if stretched - seconds > 0.001:
-            asyncio.get_running_loop().call_later(stretched - seconds, self._give_back)
-        else:
-            self._give_back()
+        self._give_back()
 
-    def _grow(self, now: float) -> None:
-        since, self._seen = now - self._seen, now
-        if self.in_use < 0.8 * self.limit or now - self._cut_at < self._cool_down():
-            return
-        self._grown += min(since, 1.0)
+    def _grow(self, since: float) -> None:
         if self._top == math.inf:
             self.limit = min(self.most, self.limit + 1)
-        else:
-            cubic = 1 + (1 - CUT) * (self._grown / BACK_SECONDS - 1) ** 3
-            self.limit = min(self.most, max(self.limit, self._top * cubic))
+            return
+        if not self._measured:
+            self.rate *= 2**since
+            return
+        self._grown += since
+        beyond = self._grown / min(BACK_MOST, max(BACK_SECONDS, BACK_CALLS / self._top)) - 1
+        self.rate = max(self.rate, self._top * (1 + (1 - CUT if beyond < 0 else 1.0) * beyond**3))
 
     def _shrink(self, now: float, pause: float) -> None:
-        if now - self._cut_at < self._cool_down():
+        if self._top == math.inf:
+            self._top, self.limit = self.limit / (self._seconds or 1.0) / 2, self.most
+        elif self._answered:
+            self._top = min(self.rate, max(self._answered / (now - self._cut_at) / MEAN, self.rate / 2))
+            self._measured = True
+        else:  # nothing gets through: no use in asking before the server says so
+            self._next = self._closed_until = now + max(pause, COOL_DOWN)
             return
-        if not self._answered:  # nothing gets through at all: no use in asking before the server says so
-            self._closed_until = now + max(pause, self._cool_down())
-            asyncio.get_running_loop().call_at(asyncio.get_running_loop().time() + self._closed_until - now, self._wake)
-        settled = self._top < math.inf and self._grown > 0.5 * BACK_SECONDS
-        self._top = self.limit if settled else self.limit * CUT_UNSETTLED / CUT
-        self.limit = max(LEAST, self._top * CUT)
-        self._cut_at, self._grown, self._answered = now, 0.0, False
-
-    def _cool_down(self) -> float:
-        return max(COOL_DOWN, 2 * self._seconds)
+        self.rate = self._top * CUT
+        self._cut_at, self._answered, self._grown = now, 0, 0.0
 
     def _free(self) -> bool:
-        return self.in_use < math.ceil(self.limit) and time.monotonic() >= self._closed_until
+        return self.in_use < self.limit and asyncio.get_running_loop().time() >= self._next
+
+    def _take(self) -> None:
+        self.in_use += 1
+        self._next = max(self._next, asyncio.get_running_loop().time() - 0.01) + 1 / self.rate
 
     def _give_back(self) -> None:
         self.in_use -= 1
@@ -101,7 +108,8 @@ class Limiter:
 
     def _wake(self) -> None:
         while self._waiting and self._free():
-            turn = self._waiting.popleft()
-            if not turn.done():
-                self.in_use += 1
-                turn.set_result(None)
+            self._take()
+            self._waiting.popleft().set_result(None)
+        loop = asyncio.get_running_loop()
+        if self._waiting and self._next > loop.time() and (self._timer is None or self._timer.when() <= loop.time()):
+            self._timer = loop.call_at(self._next, self._wake)
