@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from builders.filters.judge import Filters
 from engines.budget import Budget
-from engines.config import Generator, RewardModel, Translator
+from engines.config import Generator, RewardModel, Translator, VllmRewardModel
 from store.config import Config, Operational
 
 
@@ -96,7 +96,7 @@ class ImportedScores(Config):
     score: str = "score"
 
 
-Scorer = Annotated[RewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
+Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
 
 
 class Pair(Config):

@@ -5,6 +5,7 @@ import json
 import os
 import random
 import time
+from collections.abc import Callable
 from typing import Any
 
 from cards.errors import InputError
@@ -35,19 +36,22 @@ class Http:
 
     async def generate(self, request: Request) -> Answer | Failure:
         """Raises InputError where no call can succeed: the key or the model is wrong, the server is away."""
-        reason = ""
+        return await self.call("chat/completions", self._payload(request), _answer)
+
+    async def call(self, path: str, payload: dict[str, Any], parse: Callable[[bytes], Answer | str]) -> Answer | Failure:
+        """Posts until there is an answer; `parse` says of a body that is none what is wrong with it."""
+        reason, pause = "", 0.0
         for attempt in range(self.config.retries + 1):
             if attempt:
                 await asyncio.sleep(pause)
             await self.limiter.acquire(first=attempt > 0)
-            began = time.monotonic()
-            status, body, asked = 0, b"", None
+            began, status, body, asked = time.monotonic(), 0, b"", None
             try:
-                status, body, asked = await self._post("chat/completions", self._payload(request))
+                status, body, asked = await self._post(path, payload)
             finally:
                 pause = asked if asked is not None else min(60.0, PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
                 self.limiter.release(time.monotonic() - began, status == 200, status in BUSY, pause)
-            if status == 200 and isinstance(answer := _answer(body), Answer):
+            if status == 200 and isinstance(answer := parse(body), Answer):
                 self._lost = 0
                 return answer
             if status in STOP:
