@@ -12,6 +12,7 @@ from cards.errors import BudgetReached, InputError
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict
 
+    from builders.config import Recipe
     from cards.mixtures import Mixture
 
 app = typer.Typer(
@@ -32,6 +33,8 @@ Model = Annotated[str | None, typer.Option(help="The base model: a folder or a H
 Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
 Output = Annotated[Path | None, typer.Option(help="The folder to write; instead of the recipe's.")]
 Overwrite = Annotated[bool, typer.Option(help="Remove what another recipe left in the folder.")]
+Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")]
 Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
 
 
@@ -57,13 +60,11 @@ def load(
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
-    languages: Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
+    languages: Languages = None,
+    limit: Limit = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
-    accept_failures: Annotated[
-        bool, typer.Option(help="Keep calls that failed as failures for good: the next run does not ask again.")
-    ] = False,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
     values: Set = None,
     overlay: Overlay = None,
@@ -73,19 +74,10 @@ def build(
     Run it again to go on after a stop: what was answered is not asked again.
     """
     from builders.build import Build
-    from builders.config import Recipe
     from builders.publish import publish as write_folders
-    from store.config import read_config
     from store.workdir import Workdir
 
-    config = read_config(recipe, Recipe, _values(values), overlay or ())
-    if languages:
-        from cards.languages import languages as codes
-
-        config = config.model_copy(update={"languages": codes(name for group in languages for name in group.split(","))})
-    if limit:
-        sample = min(limit, config.prompts.sample or limit)
-        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    config = _recipe(recipe, values, overlay, languages, limit)
     with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
         made = Build(config, opened, accept_failures)
         made.make(only)
@@ -95,8 +87,31 @@ def build(
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 
 
+@app.command(epilog="Example: polypref plan recipes/paper.yaml --probe 20")
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
+    probe: Annotated[int, typer.Option(min=0, help="Ask every engine so many prompts, and measure; the build keeps the answers.")] = 0,
+    languages: Languages = None,
+    limit: Limit = None,
+    values: Set = None,
+    overlay: Overlay = None,
+) -> None:
+    """Say what a recipe will take, by stage and language: rows, tokens, hours and money."""
+    from builders.build import Build
+    from builders.plan import plan as lines_of
+    from builders.plan import print_plan
+    from store.workdir import Workdir
+
+    config = _recipe(recipe, values, overlay, languages, limit)
+    with Workdir(workdir or Path("runs") / recipe.stem) as opened:
+        build = Build(config, opened)
+        build.prepare()
+        print_plan(lines_of(build, probe), str(recipe))
+
+
 @app.command(
-    epilog="Example: polypref complete questions.jsonl -o answers.jsonl --prompt question --base-url http://localhost:8000/v1 --model my-model"
+    epilog="Example: polypref complete in.jsonl -o out.jsonl --prompt question --base-url http://localhost:8000/v1 --model my-model"
 )
 def complete(
     file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],
@@ -111,6 +126,7 @@ def complete(
     max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 1024,
     concurrency: Annotated[int, typer.Option(min=1, help="The most calls at once; fewer while the server refuses some.")] = 64,
     timeout: Annotated[float, typer.Option(help="Seconds until a call is given up.")] = 600.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a call that may pass is tried again.")] = 6,
     key_env: Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")] = "OPENAI_API_KEY",
     workdir: Annotated[Path | None, typer.Option(help="Where answers are kept; OUT with .work behind it by default.")] = None,
     accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
@@ -122,7 +138,7 @@ def complete(
     from store.workdir import Workdir
 
     sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
-    operation = {"concurrency": concurrency, "timeout": timeout, "key_env": key_env}
+    operation = {"concurrency": concurrency, "timeout": timeout, "retries": retries, "key_env": key_env}
     engine = HttpGenerator(kind="http", base_url=base_url, model=model, system=system, sampling=sampling, **operation)
     with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
         table = Table(path=file, text=prompt, id=(id_column,) if id_column else ())
@@ -155,9 +171,10 @@ def publish(
 @train_app.command("dpo", epilog="Example: polypref train dpo recipes/paper-dpo.yaml --data my-org/pairs --output runs/dpo")
 def train_dpo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
     """Direct preference optimisation, offline, on published pairs."""
-    from store.config import read_config
     from training.config import DpoRecipe
     from training.dpo import train
+
+    from store.config import read_config
 
     print(train(read_config(recipe, DpoRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
 
@@ -165,9 +182,10 @@ def train_dpo(recipe: TrainRecipe, model: Model = None, data: Data = None, outpu
 @train_app.command("rloo", epilog="Example: polypref train rloo recipes/paper-rloo.yaml --data my-org/pairs --output runs/rloo")
 def train_rloo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
     """REINFORCE with a leave-one-out baseline, online, on the prompts of published pairs, against a reward model."""
-    from store.config import read_config
     from training.config import RlooRecipe
     from training.rloo import train
+
+    from store.config import read_config
 
     print(train(read_config(recipe, RlooRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
 
@@ -181,6 +199,7 @@ def eval_winrate(
     """Complete held-out prompts with several checkpoints, judge them, and compare each with the base, language by language."""
     from eval.config import WinrateRecipe
     from eval.winrate import print_result, winrate
+
     from store.config import read_config
     from store.workdir import Workdir
 
@@ -209,6 +228,23 @@ def demo(
     from demo.run import run
 
     run(rundir, seed)
+
+
+def _recipe(
+    path: Path, values: Sequence[str] | None, overlay: Sequence[Path] | None, languages: Sequence[str] | None, limit: int | None
+) -> "Recipe":
+    from builders.config import Recipe
+    from store.config import read_config
+
+    config = read_config(path, Recipe, _values(values), overlay or ())
+    if languages:
+        from cards.languages import languages as codes
+
+        config = config.model_copy(update={"languages": codes(name for group in languages for name in group.split(","))})
+    if limit:
+        sample = min(limit, config.prompts.sample or limit)
+        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    return config
 
 
 def _values(values: Sequence[str] | None) -> dict[str, str]:

@@ -32,12 +32,12 @@ async def bare(url: str, concurrency: int, max_tokens: int, prompts: Path) -> di
 
 def polypref(url: str, concurrency: int, max_tokens: int, prompts: Path) -> dict[str, Any]:
     """`polypref complete`, its journal on."""
+    import aiohttp  # noqa: F401 - loaded before the clock starts, as above
+
     from builders.answer_table import complete
     from builders.config import Table
     from engines.config import HttpGenerator, Sampling
     from store.workdir import Workdir
-
-    import aiohttp  # noqa: F401 - loaded before the clock starts, as above
 
     sampling = Sampling(temperature=0.3, top_p=0.75, max_tokens=max_tokens)
     config = HttpGenerator(kind="http", base_url=url, model="m", concurrency=concurrency, sampling=sampling)

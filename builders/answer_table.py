@@ -60,21 +60,18 @@ def complete(
 
 def _checked(table: Table) -> int:
     seen = Index()
-    number = 0
-    for number, (line, row) in enumerate(records(table), 1):
+    for line, row in records(table):
         for column in (table.text, *table.id):
             if column not in row:
                 raise InputError(f"{name(table)}:{line}: missing column {column!r}; found {', '.join(row)}")
         if taken := next((column for column in ADDED if column in row), None):
             raise InputError(f"{name(table)}:{line}: has a column {taken!r}, which is one of those that are added; rename it")
         if not seen.add(identity := _id(table, row), line, 0):
-            first = seen.get(identity)
-            raise InputError(
-                f"{name(table)}:{line}: id {identity!r} stands in line {first[0] if first else '?'} too; every row needs its own"
-            )
-    if not number:
+            first, _ = seen.get(identity) or (0, 0)
+            raise InputError(f"{name(table)}:{line}: id {identity!r} stands in line {first} too; every row needs its own")
+    if not seen:
         raise InputError(f"{name(table)}: no rows; expected at least one")
-    return number
+    return len(seen)
 
 
 def _id(table: Table, row: dict[str, Any]) -> str:

@@ -46,13 +46,17 @@ class Build:
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
         with Meter(self.recipe.budget, self.workdir) as self._meter:
+            self.prepare()
             self._make(only)
 
-    def _make(self, only: str | None) -> None:
+    def prepare(self) -> None:
+        """Reads the source prompts: what is known before any engine is asked."""
         self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.parts_for(max(self.found.values()))
         if not self.languages:
             raise InputError(f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}")
+
+    def _make(self, only: str | None) -> None:
         wanted = {only} if only else set(STAGES)
         translator = self._translator() if wanted & {"translate", "complete"} else None
         if "translate" in wanted:

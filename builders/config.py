@@ -134,6 +134,7 @@ class Recipe(Config):
     pair: Pair
     publish: Publish
     budget: Operational[Budget] = Budget()
+    throughput: Operational[dict[str, float]] = Field({})  # tokens a second, by generator or scorer, or `translate`: for `polypref plan`
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":

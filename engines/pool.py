@@ -136,11 +136,13 @@ class Pool:
             self._closed.set_result(None)
 
 
-def answers(engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None) -> list[Answer | None]:
+def answers(
+    engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None
+) -> list[Answer | None]:
     """Asks a list of requests and waits: for callers without parts, such as eval. In the order of the requests."""
 
     async def ask() -> list[Answer | None]:
-        pool = Pool(engine, log, progress)
+        pool = Pool(engine, log, progress, meter)
         try:
             return await pool.ask(requests)
         finally:

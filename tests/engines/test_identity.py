@@ -48,7 +48,9 @@ def engines() -> list[type[Config]]:
     return list(get_args(EngineConfig))
 
 
-def changes(model: type[Config], values: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], bool, dict[str, Any]]]:
+def changes(
+    model: type[Config], values: dict[str, Any], path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], bool, dict[str, Any]]]:
     """(field, whether it is operational, the values with another value there), nested configs included."""
     for name, field in model.model_fields.items():
         if name == "kind":

@@ -1,10 +1,10 @@
 """The limiter against servers that refuse, in simulated time: how much of what they allow is used, and how much is refused."""
 
 import asyncio
-from random import Random
 import selectors
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any
 
 import pytest
