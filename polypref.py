@@ -198,14 +198,13 @@ def eval_winrate(
 ) -> None:
     """Complete held-out prompts with several checkpoints, judge them, and compare each with the base, language by language."""
     from eval.config import WinrateRecipe
-    from eval.winrate import print_result, winrate
-
+    from eval.winrate import in_words, winrate
     from store.config import read_config
     from store.workdir import Workdir
 
     config = read_config(recipe, WinrateRecipe, overrides={"prompts": prompts, "output": output})
     with Workdir(config.output) as workdir:
-        print_result(winrate(config, workdir))
+        print(in_words(winrate(config, workdir)))
 
 
 @app.command(epilog="Example: polypref report runs/demo")

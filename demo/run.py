@@ -5,12 +5,17 @@ right answer, so what training did is measured by truth, not by the reward model
 """
 
 import json
+import os
+import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from builders.build import Build
-from builders.config import Recipe
+from builders.config import Recipe as BuildRecipe
 from builders.publish import publish, rejections
 from demo import world
 from eval import report
@@ -19,7 +24,7 @@ from eval.winrate import winrate
 from store.config import read_config
 from store.workdir import Workdir
 from training import dpo, rloo
-from training.config import DpoRecipe, RlooRecipe
+from training.config import DpoRecipe, Recipe, RlooRecipe
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -30,30 +35,23 @@ def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
     Run again, it goes on where it was stopped. A rundir that holds a checkpoint of another seed raises InputError.
     """
     begun = time.monotonic()
-    say(
-        f"The miniature world: {len(world.demo_combinations())} English prompts that no tiny model was trained on, {len(world.LANGUAGES)} languages."
-    )
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # a million parameters gain nothing from threads, and lose much on busy cores
+    count = len(world.demo_combinations())
+    say(f"The miniature world: {count} English prompts that no tiny model was trained on, {len(world.LANGUAGES)} languages.")
 
     say("1/4 Build: translate, complete, filter, score, pair, publish to a folder.")
     path = RECIPES / "demo.yaml"
     with Workdir(rundir) as workdir:
-        build = Build(read_config(path, Recipe), workdir)
+        build = Build(read_config(path, BuildRecipe), workdir)
         build.make()
         funnels = publish(build, path.read_text("utf-8"))
     pairs = {code: funnel["pairs"] for code, funnel in funnels.items()}
     data = str(rundir / "published" / "pairs")
 
     say(f"2/4 Train the policy on {sum(pairs.values()):,} pairs: DPO, DPO on shuffled pairs as a control, RLOO.")
-    checkpoints = rundir / "checkpoints"
-    shared = {"data": data, "seed": seed}
-    dpo.train(read_config(RECIPES / "demo-dpo.yaml", DpoRecipe, overrides=shared | {"output": checkpoints / "dpo"}))
-    dpo.train(
-        read_config(RECIPES / "demo-dpo.yaml", DpoRecipe, overrides=shared | {"output": checkpoints / "control", "control": "shuffle"})
-    )
-    rloo.train(read_config(RECIPES / "demo-rloo.yaml", RlooRecipe, overrides=shared | {"output": checkpoints / "rloo"}))
+    trained = train(rundir / "checkpoints", {"data": data, "seed": seed})
 
     say("3/4 Evaluate on held-out prompts: the oracle and the reward model judge each checkpoint against the base.")
-    trained = {name: str(checkpoints / name) for name in ("dpo", "control", "rloo")}
     overrides = {"prompts": data, "models": trained, "output": rundir / "eval", "seed": seed}
     recipe = read_config(RECIPES / "demo-winrate.yaml", WinrateRecipe, overrides=overrides)
     with Workdir(recipe.output) as workdir:
@@ -76,6 +74,34 @@ def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
     page = report.write(rundir)
     say(summary(results, page))
     return results
+
+
+def train(folder: Path, shared: dict[str, Any]) -> dict[str, str]:
+    """Trains the three checkpoints, two at a time; returns their folders by name."""
+    dpo_recipe, rloo_recipe = RECIPES / "demo-dpo.yaml", RECIPES / "demo-rloo.yaml"
+    jobs: list[tuple[Callable[..., Path], Recipe]] = [
+        (dpo.train, read_config(dpo_recipe, DpoRecipe, overrides=shared | {"output": folder / "dpo"})),
+        (dpo.train, read_config(dpo_recipe, DpoRecipe, overrides=shared | {"output": folder / "control", "control": "shuffle"})),
+        (rloo.train, read_config(rloo_recipe, RlooRecipe, overrides=shared | {"output": folder / "rloo"})),
+    ]
+    os.environ["TTY_COMPATIBLE"] = "0"  # two bars in one terminal would overwrite each other: lines instead
+    try:
+        with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as processes:
+            made = [processes.submit(work, recipe) for work, recipe in jobs]
+            return {done.result().name: str(done.result()) for done in made}
+    finally:
+        del os.environ["TTY_COMPATIBLE"]
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent has, by whatever signal: training that nobody waits for would hold its folder."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def oracle(prompt_id: str, language: str, completion: str) -> float:

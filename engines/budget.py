@@ -62,7 +62,7 @@ class Meter:
 
     @property
     def hours(self) -> float:
-        return (self._before.get("seconds", 0.0) + time.monotonic() - self._begun) / 3600
+        return (float(self._before.get("seconds", 0.0)) + time.monotonic() - self._begun) / 3600
 
     def begin(self, engine: Any, log: AnswerLog) -> None:
         """An engine is about to be asked; what its log holds was spent, at today's price."""

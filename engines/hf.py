@@ -130,6 +130,9 @@ def load_model(auto_class: Any, model: Resolved, dtype: str, device: str) -> Any
 
     Raises InputError where the files are not such a model.
     """
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a bar for every loaded weight says nothing beside our own
     device = device_of(device)
     if dtype == "auto" and device == "cpu":
         dtype = "float32"

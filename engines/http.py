@@ -51,15 +51,19 @@ class Http:
             finally:
                 pause = asked if asked is not None else min(60.0, PAUSE * 2**attempt) * random.uniform(0.5, 1.0)
                 self.limiter.release(time.monotonic() - began, status == 200, status in BUSY, pause)
-            if status == 200 and isinstance(answer := parse(body), Answer):
-                self._lost = 0
-                return answer
+            if status == 200:
+                answer = parse(body)
+                if isinstance(answer, Answer):
+                    self._lost = 0
+                    return answer
+                reason = answer
+            else:
+                reason = f"{status}: {_message(body)}" if status else _message(body)
             if status in STOP:
                 where = f"{self.config.base_url}: {status} for model {self.config.model!r}, key {self.config.key_env}"
                 raise InputError(f"{where}: {_message(body)}")
             if status in FINAL:
-                return Answer(finish_reason="error", error=f"{status}: {_message(body)}")
-            reason = answer if status == 200 else f"{status}: {_message(body)}" if status else _message(body)
+                return Answer(finish_reason="error", error=reason)
         self._lost += 1
         if self._lost >= LOST:
             raise InputError(f"{self.config.base_url}: the last {LOST} calls all failed: {reason}; run again when it is back")

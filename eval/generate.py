@@ -1,0 +1,77 @@
+"""The prompts of an evaluation, what models answer to them, and what a reward model makes of that.
+
+Everything is asked a language at a time in the order of keys, so neither the order of the prompts nor the other languages
+change a completion; answers are kept in the work dir and never asked twice.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from cards import hub
+from cards.tables import PROMPT_KEY, uniform
+from engines.base import Answer, Request
+from engines.config import EngineConfig, start
+from engines.pool import answers
+from eval.config import WinrateRecipe
+from store.progress import Progress
+from store.workdir import Workdir
+
+# `completion` is null where there is none: the call failed, for now or for good.
+COMPLETIONS = ("prompt_id", "language", "prompt", "model", "sample", "completion", "finish_reason")
+
+
+def prompts(recipe: WinrateRecipe) -> pl.DataFrame:
+    """The recipe's prompts as (prompt_id, language, prompt), sorted by language and id. Raises InputError where there are none."""
+    rows = hub.scan(
+        recipe.prompts, languages=recipe.languages, split=recipe.split, revision=recipe.revision, columns=(*PROMPT_KEY, "prompt")
+    )
+    frame = rows.unique(PROMPT_KEY, keep="any").collect().sort("language", "prompt_id")
+    return frame if recipe.per_language is None else first_by_draw(frame, recipe.per_language, recipe.seed)
+
+
+def first_by_draw(rows: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
+    """At most `count` prompts a language, by one draw for a prompt in all languages."""
+    draws = {id_: uniform(id_, f"eval {seed}") for id_ in rows["prompt_id"].unique()}
+    ranked = rows.with_columns(pl.col("prompt_id").replace_strict(draws, return_dtype=pl.Float64).alias("_draw"))
+    return ranked.filter(pl.col("_draw").rank("ordinal").over("language") <= count).drop("_draw")
+
+
+def completions(generators: Mapping[str, EngineConfig], prompts: pl.DataFrame, samples: int, workdir: Workdir) -> pl.DataFrame:
+    """A row a prompt, model and sample (COMPLETIONS). Raises InputError for a model that cannot be used."""
+    asked = prompts.sort("language", "prompt_id").join(pl.DataFrame({"sample": range(samples)}, schema={"sample": pl.Int32}), how="cross")
+    made = []
+    for name, config in generators.items():
+        given = list(_answers(config, f"generate {name}", asked, [], workdir))
+        rows = asked.with_columns(
+            pl.lit(name).alias("model"),
+            pl.Series("completion", [answer.text if answer and not answer.error else None for answer in given], dtype=pl.String),
+            pl.Series("finish_reason", [answer.finish_reason if answer else None for answer in given], dtype=pl.String),
+        )
+        made.append(rows.select(COMPLETIONS))
+    return pl.concat(made)
+
+
+def scores(config: EngineConfig, made: pl.DataFrame, workdir: Workdir) -> pl.Series:
+    """A reward model's score for every row of `made`, in its order; null where there is no completion."""
+    there = made.with_row_index("_row").filter(pl.col("completion").is_not_null()).sort("language", "prompt_id", "model", "sample")
+    given = _answers(config, "score completions", there, there["completion"].to_list(), workdir)
+    scored = there.select("_row", pl.Series("score", [answer.score if answer else None for answer in given], dtype=pl.Float64))
+    return made.with_row_index("_row").join(scored, on="_row", how="left", maintain_order="left")["score"]
+
+
+def _answers(config: EngineConfig, title: str, rows: pl.DataFrame, replies: list[str], workdir: Workdir) -> Iterator[Answer | None]:
+    """An answer a row; `rows` are sorted by language, `replies` are the completions to be scored or none."""
+    engine = start(config, title, workdir)
+    log = workdir.answers(engine.fingerprint)
+    with Progress(title, rows.height) as progress:
+        begin = 0
+        for part in rows.partition_by("language", maintain_order=True):
+            requests = [
+                Request([*prompt, {"role": "assistant", "content": replies[begin + i]}] if replies else prompt, sample)
+                for i, (prompt, sample) in enumerate(part.select("prompt", "sample").iter_rows())
+            ]
+            given = answers(engine, requests, log, progress)
+            progress.advance(part.height, {}, sum(answer is None for answer in given))
+            yield from given
+            begin += part.height
