@@ -158,5 +158,5 @@ def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
             from engines.vllm import Generator as Vllm
             from engines.vllm import Rewards
 
-            model, log = workdir.resolve(config.model, config.revision), workdir.path / "logs" / f"vllm-{name}.log"
+            model, log = workdir.resolve(config.model, config.revision), workdir.here / "logs" / f"vllm-{name}.log"
             return Vllm(config, name, model, log) if isinstance(config, VllmGenerator) else Rewards(config, name, model, log)

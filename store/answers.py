@@ -27,6 +27,8 @@ class AnswerLog:
     `spent` adds up the numbers in the answers that are called tokens and prompt_tokens.
     """
 
+    sync_every, sync_seconds = SYNC_EVERY, SYNC_SECONDS
+
     def __init__(self, path: Path, others: Sequence[Path] = ()) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
@@ -94,17 +96,20 @@ class AnswerLog:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._enter(answers, 0, len(line))
         self._unsynced += len(answers)
-        if self._unsynced >= SYNC_EVERY or time.monotonic() - self._synced_at > SYNC_SECONDS:
+        if self._unsynced >= self.sync_every or time.monotonic() - self._synced_at > self.sync_seconds:
             self._sync_soon()
 
     def _sync_soon(self) -> None:
         if self._syncing is None or self._syncing.done():
             self._unsynced, self._synced_at = 0, time.monotonic()
-            self._syncing = self._syncer.submit(os.fsync, self._files[0])
+            self._syncing = self._syncer.submit(self._flush)
+
+    def _flush(self) -> None:
+        os.fsync(self._files[0])
 
     def sync(self) -> None:
         """Returns when all answers are on the disk."""
-        self._syncer.submit(os.fsync, self._files[0]).result()
+        self._syncer.submit(self._flush).result()
 
     def close(self) -> None:
         self.sync()
