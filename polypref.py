@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,7 @@ Model = Annotated[str | None, typer.Option(help="The base model: a folder or a H
 Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
 Output = Annotated[Path | None, typer.Option(help="The folder to write; instead of the recipe's.")]
 Overwrite = Annotated[bool, typer.Option(help="Remove what another recipe left in the folder.")]
+Dir = Annotated[str | None, typer.Option(help="Where work is kept: a folder, or s3://BUCKET/NAME; runs/<name of the recipe> by default.")]
 Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")]
 Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
@@ -59,13 +60,19 @@ def load(
 @app.command(epilog="Example: polypref build recipes/demo.yaml --workdir runs/demo --languages de --languages fr")
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
+    workdir: Dir = None,
     languages: Languages = None,
     limit: Limit = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
     accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
+    executor: Annotated[
+        Literal["here", "ray"], typer.Option(help="Where engines run: in this process, or on Ray.")
+    ] = "here",
+    workers: Annotated[int, typer.Option(min=1, help="Ray: how many workers, an engine each.")] = 2,
+    cpus: Annotated[float, typer.Option(min=0, help="Ray: CPUs of a worker.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="Ray: accelerators of a worker.")] = 0.0,
     values: Set = None,
     overlay: Overlay = None,
 ) -> None:
@@ -75,11 +82,13 @@ def build(
     """
     from builders.build import Build
     from builders.publish import publish as write_folders
+    from engines.cluster import Cluster
     from store.workdir import Workdir
 
     config = _recipe(recipe, values, overlay, languages, limit)
+    cluster = Cluster(workers, cpus, gpus) if executor == "ray" else None
     with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
-        made = Build(config, opened, accept_failures)
+        made = Build(config, opened, accept_failures, cluster)
         made.make(only)
         if only is None:
             funnels = write_folders(made, recipe.read_text("utf-8"), allow_incomplete)
@@ -90,7 +99,7 @@ def build(
 @app.command(epilog="Example: polypref plan recipes/paper.yaml --probe 20")
 def plan(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
+    workdir: Dir = None,
     probe: Annotated[int, typer.Option(min=0, help="Ask every engine so many prompts, and measure; the build keeps the answers.")] = 0,
     languages: Languages = None,
     limit: Limit = None,
@@ -147,11 +156,12 @@ def complete(
 
 
 @app.command(epilog="Example: polypref status runs/demo")
-def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
-    """Say what a work dir holds: rows, what was rejected and why, what is incomplete."""
+def status(workdir: Annotated[str, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
+    """Say what a work dir holds and what is at work: rows, what was rejected and why, what is incomplete, what was spent."""
+    from store.place import place
     from store.status import print_status
 
-    print_status(workdir)
+    print_status(place(workdir))
 
 
 @app.command(epilog="Example: polypref publish runs/demo/published/pairs --repo my-org/demo-pairs")
@@ -171,10 +181,9 @@ def publish(
 @train_app.command("dpo", epilog="Example: polypref train dpo recipes/paper-dpo.yaml --data my-org/pairs --output runs/dpo")
 def train_dpo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
     """Direct preference optimisation, offline, on published pairs."""
+    from store.config import read_config
     from training.config import DpoRecipe
     from training.dpo import train
-
-    from store.config import read_config
 
     print(train(read_config(recipe, DpoRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
 
@@ -182,10 +191,9 @@ def train_dpo(recipe: TrainRecipe, model: Model = None, data: Data = None, outpu
 @train_app.command("rloo", epilog="Example: polypref train rloo recipes/paper-rloo.yaml --data my-org/pairs --output runs/rloo")
 def train_rloo(recipe: TrainRecipe, model: Model = None, data: Data = None, output: Output = None, overwrite: Overwrite = False) -> None:
     """REINFORCE with a leave-one-out baseline, online, on the prompts of published pairs, against a reward model."""
+    from store.config import read_config
     from training.config import RlooRecipe
     from training.rloo import train
-
-    from store.config import read_config
 
     print(train(read_config(recipe, RlooRecipe, overrides={"model": model, "data": data, "output": output}), overwrite))
 

@@ -17,6 +17,7 @@ from cards.languages import languages
 from cards.tables import hash16
 from engines.base import Engine
 from engines.budget import Meter
+from engines.cluster import Cluster, run_on_ray
 from engines.config import start
 from engines.pool import Pool
 from store.parts import Part, read_parts
@@ -32,12 +33,14 @@ PIVOT = translate.PIVOT
 class Build:
     """One run of a recipe in an open work dir: `make()` goes through the stages.
 
-    With `accept_failures`, calls that fail for now are kept as failures for good, and no table stays incomplete.
+    Stages with an engine run on `cluster` where there is one. With `accept_failures`, calls that fail for now are kept as
+    failures for good, and no table stays incomplete.
     """
 
     recipe: Recipe
     workdir: Workdir
     accept_failures: bool = False
+    cluster: Cluster | None = None
     found: dict[str, int] = field(default_factory=dict)  # languages that have source prompts, and their rows
     parts: int = 1
 
@@ -231,7 +234,10 @@ class Build:
                 assert engine is not None
                 return Pool(engine, self.workdir.answers(engine.fingerprint), progress, self._meter, self.accept_failures)
 
-            run(steps, progress, pool if engine else None)
+            if engine and self.cluster:
+                run_on_ray(steps, progress, engine, self.workdir, self.cluster, self._meter, self.accept_failures)
+            else:
+                run(steps, progress, pool if engine else None)
 
     def _rows(self, code: str) -> int:
         return sum(_rows(list(group)) for group in self.prompt_parts(code))

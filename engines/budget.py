@@ -76,11 +76,13 @@ class Meter:
 
     def charge(self, engine: Any, answer: Answer) -> float:
         """Counts an answer; what it cost."""
-        spent, cost = self._engines[engine.fingerprint], getattr(engine, "price", Price()).of(answer.prompt_tokens, answer.tokens)
-        spent["calls"] += 1
-        spent["tokens"] += answer.tokens
-        spent["prompt_tokens"] += answer.prompt_tokens
-        spent["cost"] += cost
+        return self.add(engine, 1, answer.tokens, answer.prompt_tokens)
+
+    def add(self, engine: Any, calls: int, tokens: int, prompt_tokens: int) -> float:
+        """Counts several; what they cost."""
+        spent, cost = self._engines[engine.fingerprint], getattr(engine, "price", Price()).of(prompt_tokens, tokens)
+        for name, count in (("calls", calls), ("tokens", tokens), ("prompt_tokens", prompt_tokens), ("cost", cost)):
+            spent[name] += count
         if time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
         return float(cost)

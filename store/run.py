@@ -6,7 +6,7 @@ incomplete, so that the next run asks again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -50,8 +50,13 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class Made:
+    """What a stage returned."""
+
     rows: pl.DataFrame
+
+
+Opened = tuple[Rows, Sequence[Any] | Made]
 
 
 def no_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Rows]:
@@ -74,20 +79,29 @@ def run(steps: Iterable[Step], progress: Progress, start: Callable[[], Asks] | N
         asyncio.run(_run(steps, progress, start, thread))
 
 
+def stale(steps: Iterable[Step], progress: Progress) -> Iterator[tuple[Step, str, int]]:
+    """The steps whose part is missing, incomplete or made of something else; its key, and what is incomplete in its inputs."""
+    for step in steps:
+        inputs = [_made(part) for part in step.inputs]
+        key, about = step.key(inputs), step.part.about()
+        if about and about.key == key and not about.incomplete:
+            progress.advance(about.rows, about.rejected, incomplete=0)
+        else:
+            yield step, key, sum(about.incomplete for about in inputs)
+
+
 async def _run(steps: Iterable[Step], progress: Progress, start: Callable[[], Asks] | None, thread: ThreadPoolExecutor) -> None:
-    loop, engine = asyncio.get_running_loop(), None
+    engine: Asks | None = None
+
+    async def part(step: Step, key: str, incomplete: int, opened: Opened) -> None:
+        about = await make_part(step, key, incomplete, engine, thread, opened)
+        progress.advance(about.rows, about.rejected, about.incomplete)
 
     async def parts() -> AsyncIterator[Coroutine[Any, Any, None]]:
         nonlocal engine
-        for step in steps:
-            inputs = [_made(part) for part in step.inputs]
-            key, about = step.key(inputs), step.part.about()
-            if about and about.key == key and not about.incomplete:
-                progress.advance(about.rows, about.rejected, incomplete=0)
-                continue
+        for step, key, incomplete in stale(steps, progress):
             engine = engine or (start() if start else None)
-            opened = await loop.run_in_executor(thread, _opened, step)
-            yield _make(step, key, sum(about.incomplete for about in inputs), opened, progress, engine, thread)
+            yield part(step, key, incomplete, await asyncio.get_running_loop().run_in_executor(thread, _opened, step))
 
     try:
         await fill(parts(), lambda: engine, progress)
@@ -131,37 +145,31 @@ async def _tick(progress: Progress) -> None:
         progress.show()
 
 
-async def _make(
-    step: Step,
-    key: str,
-    incomplete: int,
-    opened: tuple[Rows, Sequence[Any] | _Made],
-    progress: Progress,
-    engine: Asks | None,
-    thread: ThreadPoolExecutor,
-) -> None:
+async def make_part(
+    step: Step, key: str, incomplete: int, engine: Asks | None, thread: ThreadPoolExecutor, opened: Opened | None = None
+) -> About:
+    """Makes one part; its inputs may have been opened before."""
     loop = asyncio.get_running_loop()
-    work, said = opened
-    while not isinstance(said, _Made):
+    work, said = opened or await loop.run_in_executor(thread, _opened, step)
+    while not isinstance(said, Made):
         assert engine is not None, f"{step.table}: a stage that asks needs an engine"
         answers = await engine.ask(said)
         incomplete += sum(answer is None for answer in answers)
         said = await loop.run_in_executor(thread, _sent, work, answers)
-    about = await loop.run_in_executor(thread, step.part.write, said.rows, step.table, key, incomplete)
-    progress.advance(about.rows, about.rejected, about.incomplete)
+    return await loop.run_in_executor(thread, step.part.write, said.rows, step.table, key, incomplete)
 
 
-def _opened(step: Step) -> tuple[Rows, Sequence[Any] | _Made]:
+def _opened(step: Step) -> Opened:
     work = step.make(*(part.read() for part in step.inputs))
     return work, _sent(work, None)
 
 
-def _sent(work: Rows, answers: Sequence[Any] | None) -> Sequence[Any] | _Made:
+def _sent(work: Rows, answers: Sequence[Any] | None) -> Sequence[Any] | Made:
     """The stage's next requests, or its rows."""
     try:
         return work.send(answers)  # type: ignore[arg-type]  # None starts a generator
     except StopIteration as stop:
-        return _Made(stop.value)
+        return Made(stop.value)
 
 
 def _made(part: Part) -> About:

@@ -93,18 +93,22 @@ def test_workers_see_each_others_answers(url: str) -> None:
 
 def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     script = f"from store.workdir import Workdir\nwith Workdir({url!r}): print(1, flush=True); input()"
-    monkeypatch.setattr(lease, "LEASE_SECONDS", 3.0)
-    script = "from store import lease\nlease.LEASE_SECONDS = 3.0\n" + script
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 8.0)
+    script = "from store import lease\nlease.LEASE_SECONDS = 8.0\n" + script
     with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent.parent, env=os.environ
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent.parent,
+        env=os.environ,
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"1\n"
-        time.sleep(4)  # longer than a lease: it is renewed
+        time.sleep(12)  # longer than a lease: it is renewed
         with pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"), Workdir(url):
             pass
         holder.kill()
-    time.sleep(4)
+    time.sleep(12)
     with Workdir(url), pytest.raises(InputError, match=f"in use by process {os.getpid()}"), Workdir(url):
         pass
     with Workdir(url):
