@@ -7,6 +7,7 @@ of two parts in work at once on two workers are asked twice.
 
 import asyncio
 import uuid
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from engines.budget import Meter
 from engines.pool import Pool
 from store.parts import About
 from store.progress import Progress
-from store.run import Step, make_part, stale
+from store.run import Step, make_part, some_done, stale
 from store.workdir import ROWS_PER_PART, Workdir
 
+CLOSE_SECONDS = 30.0
 TRIES = 3  # of one part, on workers that are lost: it may be what kills them
 
 
@@ -68,7 +70,7 @@ def run_on_ray(
     meter: Meter | None = None,
     accept_failures: bool = False,
 ) -> None:
-    """As store.run.run, on `cluster`. Raises InputError where Ray is not installed or cannot place the workers."""
+    """As store.run.run, on `cluster`. Raises InputError where Ray is not installed; waits for room on the cluster as Ray does."""
     todo = stale(steps, progress)
     first = next(todo, None)
     if first is not None:
@@ -91,62 +93,59 @@ class _Driver:
         self._actor = ray.remote(Worker).options(**options)
         self._given = ray.put(engine), str(workdir.path), accept_failures
         self._workers, self._log = cluster.workers, workdir.answers(engine.fingerprint)
-        self._idle: asyncio.Queue[Any] = asyncio.Queue()
+        self._todo: deque[tuple[tuple[Step, str, int], int]] = deque()  # with the number of the try
+        self._idle: deque[Any] = deque()  # a worker as often as it takes one more part
+        self._parts = 0
         self._counted: dict[Any, tuple[int, dict[str, int]]] = {}
 
-    async def run(self, todo: list[tuple[Step, str, int]]) -> None:
-        workers = [self._start() for _ in range(min(self._workers, len(todo)))]
+    async def run(self, todo: Iterable[tuple[Step, str, int]]) -> None:
         if self._meter:
             self._meter.begin(self._engine, self._log)
-        for _ in range(self._at_once):
-            for worker in workers:
-                self._idle.put_nowait(worker)
-        tasks: set[asyncio.Task[None]] = set()
+        self._todo.extend((work, 1) for work in todo)
+        tasks = {asyncio.create_task(self._join()) for _ in range(min(self._workers, len(self._todo)))}
+        self._parts = len(self._todo)
         try:
-            for work in todo:
-                worker = await self._idle.get()
-                if self._meter:
-                    self._meter.check(self._engine)
-                tasks.add(asyncio.create_task(self._part(worker, *work)))
-                for task in [task for task in tasks if task.done()]:
-                    tasks.remove(task)
-                    task.result()
-            await asyncio.gather(*tasks)
+            while self._parts:
+                while self._todo and self._idle:
+                    if self._meter:
+                        self._meter.check(self._engine)
+                    worker, (work, attempt) = self._idle.popleft(), self._todo.popleft()
+                    tasks.add(asyncio.create_task(self._part(worker, attempt, *work)))
+                tasks = await some_done(tasks)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.gather(*(worker.close.remote() for worker in self._counted), return_exceptions=True)
+            closing = asyncio.gather(*(_done(worker.close.remote()) for worker in self._counted), return_exceptions=True)
+            await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
             for worker in self._counted:
                 self._ray.kill(worker)
 
-    def _start(self) -> Any:
+    async def _join(self) -> None:
+        """Starts a worker; it gets parts as soon as the cluster has room for it."""
         worker = self._actor.remote(*self._given)
         self._counted[worker] = (0, {})
-        return worker
+        await worker.spent.remote()
+        self._idle.extend([worker] * self._at_once)
 
-    async def _part(self, worker: Any, step: Step, key: str, incomplete: int) -> None:
-        lost = (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError, self._ray.exceptions.NodeDiedError)
-        for attempt in range(TRIES):
-            try:
-                about = await worker.make.remote(step, key, incomplete, attempt > 0)
-                await self._count(worker)
-                break
-            except self._ray.exceptions.RayTaskError as error:
-                raise error.cause or error from None
-            except lost as error:
-                if attempt == TRIES - 1:
-                    raise InputError(f"{step.part.path}: its worker was lost {TRIES} times; the last time: {error}") from None
-                worker = self._replaced(worker)
+    async def _part(self, worker: Any, attempt: int, step: Step, key: str, incomplete: int) -> None:
+        """One part on one worker. Where the worker is lost, the part waits for another, and a new worker is started."""
+        try:
+            about = await worker.make.remote(step, key, incomplete, attempt > 1)
+            await self._count(worker)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause or error from None
+        except (self._ray.exceptions.RayActorError, self._ray.exceptions.NodeDiedError) as error:
+            if attempt == TRIES:
+                raise InputError(f"{step.part.path}: its worker was lost {TRIES} times; the last time: {error}") from None
+            self._todo.appendleft(((step, key, incomplete), attempt + 1))
+            self._idle = deque(other for other in self._idle if other != worker)
+            if self._counted.pop(worker, None) is not None:
+                await self._join()
+            return
+        self._parts -= 1
         self._progress.advance(about.rows, about.rejected, about.incomplete)
-        self._idle.put_nowait(worker)
-
-    def _replaced(self, lost: Any) -> Any:
-        """Another worker for a lost one: the same for all parts that it had."""
-        if lost in self._counted:
-            del self._counted[lost]
-            self._replacement = self._start()
-        return self._replacement
+        self._idle.append(worker)
 
     async def _count(self, worker: Any) -> None:
         calls, spent = await worker.spent.remote()
@@ -156,3 +155,7 @@ class _Driver:
         cost = self._meter.add(self._engine, calls - calls_before, **new) if self._meter else 0.0
         self._progress.at_once = len(self._counted)
         self._progress.answered(calls - calls_before, new["tokens"], cost)
+
+
+async def _done(answer: Any) -> Any:
+    return await answer

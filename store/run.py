@@ -121,16 +121,16 @@ async def fill(jobs: AsyncIterator[Coroutine[Any, Any, None]], engine: Callable[
             asks = engine()
             room = asyncio.ensure_future(asks.room()) if asks else None
             while tasks and not (room and room.done() and len(tasks) < PARTS_OPEN):
-                tasks = await _some_done(tasks, room)
+                tasks = await some_done(tasks, room)
         while tasks:
-            tasks = await _some_done(tasks)
+            tasks = await some_done(tasks)
     finally:
         for task in (ticking, *tasks):
             task.cancel()
         await asyncio.gather(ticking, *tasks, return_exceptions=True)
 
 
-async def _some_done(tasks: set[asyncio.Task[None]], room: asyncio.Future[None] | None = None) -> set[asyncio.Task[None]]:
+async def some_done(tasks: set[asyncio.Task[None]], room: asyncio.Future[None] | None = None) -> set[asyncio.Task[None]]:
     """Returns the tasks that are left when one is done or there is room; raises what one of them raised."""
     watched = tasks if room is None or room.done() else {*tasks, room}
     done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)

@@ -42,6 +42,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     from ray.cluster_utils import Cluster as LocalCluster
 
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     cluster = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
     cluster.workers = [cluster.add_node(num_cpus=1, object_store_memory=80_000_000) for _ in range(2)]
@@ -82,7 +83,6 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
             while len(server.answered) < PARTS * ROWS // 2:
                 time.sleep(0.01)
             nodes.remove_node(nodes.workers[0], allow_graceful=False)
-            nodes.add_node(num_cpus=1, object_store_memory=80_000_000)
 
         thread = threading.Thread(target=lose)
         thread.start()
@@ -93,7 +93,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         assert (progress.rows, progress.calls) >= (PARTS * ROWS, PARTS * ROWS // 2)
         repeated = Counter(json.dumps(body) for body in server.calls)
         assert sum(repeated.values()) - len(repeated) <= 4  # what the lost worker had in flight
-        assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 3
+        assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2
         local = steps(here, http)
         with Progress("here", PARTS * ROWS) as progress:
             run(local, progress, lambda: Pool(http, here.answers(http.fingerprint), progress))
