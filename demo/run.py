@@ -52,7 +52,7 @@ def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
     trained = train(rundir / "checkpoints", {"data": data, "seed": seed})
 
     say("3/4 Evaluate on held-out prompts: the oracle and the reward model judge each checkpoint against the base.")
-    overrides = {"prompts": data, "models": trained, "output": rundir / "eval", "seed": seed}
+    overrides = {"prompts": str(rundir / "published" / "prompts"), "models": trained, "output": rundir / "eval", "seed": seed}
     recipe = read_config(RECIPES / "demo-winrate.yaml", WinrateRecipe, overrides=overrides)
     with Workdir(recipe.output) as workdir:
         result = winrate(recipe, workdir, {"oracle": oracle})

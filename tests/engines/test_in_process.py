@@ -69,7 +69,6 @@ def test_ctranslate2_and_transformers_translate_alike(workdir: Workdir, tmp_path
     assert [a.finish_reason for a in fast] == ["stop"] * 9
     assert "「cat」" not in fast[1].text
     assert "猫" in fast[1].text
-    assert "“" not in fast[0].text
     assert "Katze" in fast[0].text
 
 
