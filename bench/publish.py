@@ -25,6 +25,7 @@ from cards.tables import TABLES, hash16
 ROWS = 50_000  # a language
 PARTS = 50  # a language's, as a work dir has them
 TURNS = 2
+Measured = dict[str, float]  # seconds, gigabytes
 FACTS: dict[str, Any] = {"name": "bench/pairs", "title": "Synthetic pairs", "license": "apache-2.0", "test_share": 0.1}
 
 
@@ -42,7 +43,7 @@ def measure(root: Path, rows: int) -> None:
 
 def layout(root: Path) -> list[Row]:
     """Folder with card against polars' scan to parquet of the same rows."""
-    ours, rival = [], []
+    ours, rival = list[Measured](), list[Measured]()
     for _ in range(TURNS):
         rival.append(child("scan", root))
         ours.append(child("layout", root))
@@ -63,7 +64,7 @@ def pushes(root: Path, xet: bool) -> list[Row]:
     hub = root / f"hub-{xet}"
     command = [sys.executable, "-m", "hubserver", "--root", str(hub), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "tests" / "servers"), "PYTHONUNBUFFERED": "1"}
-    ours, rival = [], []
+    ours, rival = list[Measured](), list[Measured]()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         lines = [server.stdout.readline() for _ in range(10)]
@@ -82,20 +83,20 @@ def pushes(root: Path, xet: bool) -> list[Row]:
     return [(f"push in {mode} mode", figure, "<= 1.2 x the rival, <= 2 GB", f"upload_folder {best(rival):.1f} s, {most(rival):.2f} GB")]
 
 
-def child(action: str, root: Path, repo: str = "", environment: dict[str, str] | None = None) -> dict[str, float]:
+def child(action: str, root: Path, repo: str = "", environment: dict[str, str] | None = None) -> Measured:
     command = [sys.executable, "-m", "bench.publish", action, str(root), repo]
     done = subprocess.run(command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    found: Measured = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def best(found: list[dict[str, float]]) -> float:
+def best(found: list[Measured]) -> float:
     return min(one["seconds"] for one in found)
 
 
-def most(found: list[dict[str, float]]) -> float:
+def most(found: list[Measured]) -> float:
     return max(one["gigabytes"] for one in found)
 
 

@@ -89,7 +89,7 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "funnel": _funnel(languages),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
         "plot": PLOT if plots(facts) else "",
-        "longer": _longer(languages),
+        "longer": words["longer"][table],
         "scores": _scores(languages),
         "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),
         "columns": _table([("column", "what it is"), *((f"`{name}`", words["columns"][name]) for name in TABLES[table])]),
@@ -178,11 +178,17 @@ def _scored(languages: Mapping[str, Any]) -> list[str]:
 
 def _scores(languages: Mapping[str, Any]) -> str:
     names = _scored(languages)
+    pairs = any("chosen_longer" in about for about in languages.values())
     head = ["language", *(f"{name.replace('_', ' ')} {q[1:]}%" for name in names for q in ("p5", "p50", "p95"))]
     rows = [
-        [code, *(number(about["quantiles"][name].get(q)) for name in names for q in ("p5", "p50", "p95"))]
+        [
+            code,
+            *(number(about["quantiles"].get(name, {}).get(q)) for name in names for q in ("p5", "p50", "p95")),
+            *([f"{about['chosen_longer'] / _rows(about):.1%}" if _rows(about) else ""] if pairs else []),
+        ]
         for code, about in languages.items()
     ]
+    head += ["chosen is longer"] if pairs else []
     return _table([head, *rows]) if names else ""
 
 
@@ -205,13 +211,6 @@ def _builds(languages: Mapping[str, Any]) -> dict[str, list[str]]:
     for code, about in languages.items():
         builds.setdefault(about["build"], []).append(code)
     return builds
-
-
-def _longer(languages: Mapping[str, Any]) -> str:
-    """In which share of the pairs the chosen text is the longer one."""
-    rows = {code: (about["chosen_longer"], _rows(about)) for code, about in languages.items() if "chosen_longer" in about and _rows(about)}
-    cells = [[code, f"{longer / count:.1%}"] for code, (longer, count) in rows.items()]
-    return _table([["language", "chosen is longer"], *cells]) if rows else ""
 
 
 def _rows(about: Mapping[str, Any]) -> int:

@@ -47,9 +47,9 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
     found = tables((folder / "README.md").read_text())
     sizes, funnel, scores = found["What is in it 0"], found["How many rows were kept, and why the others were not 0"], found["Scores 0"]
     origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
-    longer, digests = found["Scores 1"], found["Files 0"]
+    digests = found["Files 0"]
     assert set(found) == {
-        *("What is in it 0", "How many rows were kept, and why the others were not 0", "Scores 0", "Scores 1", "Columns 0"),
+        *("What is in it 0", "How many rows were kept, and why the others were not 0", "Scores 0", "Columns 0"),
         *("Whose rows they are 0", "Whose rows they are 1", "How it was made 0", "Licence 0", "Files 0"),
     }  # a table that is not here has numbers that nobody checks
     splits = {"train": 0, "test": 0}
@@ -71,7 +71,7 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
             assert sizes[code][column.replace("_", " ")] == f"{rows[column].sum():,}"
         lengths = [[sum(len(m["content"]) for m in messages) for messages in rows[side]] for side in ("chosen", "rejected")]
         share = sum(a > b for a, b in zip(*lengths, strict=True)) / rows.height
-        assert longer[code] == {"language": code, "chosen is longer": f"{share:.1%}"}
+        assert scores[code]["chosen is longer"] == f"{share:.1%}"
         for file in (folder / "data" / code).iterdir():
             digest, count = hashlib.sha256(file.read_bytes()).hexdigest(), pq.read_metadata(file).num_rows
             name = f"`{file.relative_to(folder)}`"
@@ -209,7 +209,7 @@ def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
     write_dataset(tmp_path, "prompts", {"deu_Latn": rows_to_frame(rows, "prompts")}, facts([], license=None, recipe="", sources=[]))
     card = (tmp_path / "README.md").read_text()
     assert re.findall(r"^## (.*)", card, flags=re.M) == [
-        *("What is in it", "Whose rows they are", "Columns", "How it was made", "Lineage", "How to load it", "How to filter it"),
+        *("What is in it", "How to load it", "Whose rows they are", "Columns", "How it was made", "Lineage", "How to filter it"),
         *("Limits", "Licence", "Citation", "Files"),
     ]
     assert "$" not in card
