@@ -6,6 +6,7 @@ right answer, so what training did is measured by truth, not by the reward model
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -51,7 +52,7 @@ def run(rundir: Path, seed: int = 1) -> dict[str, Any]:
     trained = train(rundir / "checkpoints", {"data": data, "seed": seed})
 
     say("3/4 Evaluate on held-out prompts: the oracle and the reward model judge each checkpoint against the base.")
-    overrides = {"prompts": data, "models": trained, "output": rundir / "eval", "seed": seed}
+    overrides = {"prompts": str(rundir / "published" / "prompts"), "models": trained, "output": rundir / "eval", "seed": seed}
     recipe = read_config(RECIPES / "demo-winrate.yaml", WinrateRecipe, overrides=overrides)
     with Workdir(recipe.output) as workdir:
         result = winrate(recipe, workdir, {"oracle": oracle})
@@ -85,11 +86,22 @@ def train(folder: Path, shared: dict[str, Any]) -> dict[str, str]:
     ]
     os.environ["TTY_COMPATIBLE"] = "0"  # two bars in one terminal would overwrite each other: lines instead
     try:
-        with ProcessPoolExecutor(2, get_context("spawn")) as processes:
+        with ProcessPoolExecutor(2, get_context("spawn"), _end_with, (os.getpid(),)) as processes:
             made = [processes.submit(work, recipe) for work, recipe in jobs]
             return {done.result().name: str(done.result()) for done in made}
     finally:
         del os.environ["TTY_COMPATIBLE"]
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent has, by whatever signal: training that nobody waits for would hold its folder."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def oracle(prompt_id: str, language: str, completion: str) -> float:

@@ -158,6 +158,13 @@ def right_answers(combination: Combination, language: str) -> list[str]:
             return [_fill(template, values)]
 
 
+def typical_answer(combination: Combination, language: str) -> str:
+    """The right answer that names the first words of the group, as people name cats and dogs first."""
+    names = phrases(language).words
+    first = [names[word] for word in sorted(group_words(combination.word), key=words().index)]
+    return _fill(_template(combination, language), {**fillings(combination, language), "y": first[0], "z": first[1]})
+
+
 def bad_answers(combination: Combination, language: str) -> dict[str, str]:
     """A wrong answer of each kind that the task can have: `wrong_fact` needs a fact in the answer, `other_word` the word."""
     template, values, right = _template(combination, language), fillings(combination, language), right_answers(combination, language)[0]

@@ -56,7 +56,9 @@ class Ct2:
 def converted(model: Resolved, quantization: str, cache: Path) -> Path:
     """The folder of the converted model, made where it is missing; a kill half-way leaves none."""
     from ctranslate2.converters import TransformersConverter
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     folder = cache / "ct2" / f"{model.revision.removeprefix('sha256:')[:16]}-{quantization}"
     if not folder.is_dir():
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")

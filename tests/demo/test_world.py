@@ -115,6 +115,7 @@ def test_prompts_are_written_as_the_builders_read_them(tmp_path: Path) -> None:
     assert len({row["id"] for row in rows}) == 192
     ids = {id_of_messages([{"role": "user", "content": row["prompt"]}]) for row in rows}
     assert ids == {world.prompt_id(c) for c in world.demo_combinations()}
+    assert (tmp_path / "prompts.jsonl").read_bytes() == (world.FOLDER.parent / "prompts.jsonl").read_bytes()
 
 
 @pytest.mark.parametrize(
