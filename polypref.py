@@ -92,6 +92,30 @@ def build(
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 
 
+@app.command("filter", epilog="Example: polypref filter answers.jsonl --text answer --language de -o checked.jsonl")
+def filter_rows(
+    file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the texts (or messages) to judge.")],
+    language: Annotated[str, typer.Option(metavar="COLUMN|NAME", help="The column with the languages, or the language of all rows.")],
+    source: Annotated[str | None, typer.Option(metavar="COLUMN", help="What the texts were translated from.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="What to write: .jsonl, .csv, .tsv or .parquet.")] = None,
+    filters: Annotated[Path | None, typer.Option(metavar="FILE", help="YAML: a threshold a filter, as in a recipe.")] = None,
+    explain: Annotated[int | None, typer.Option(metavar="ROW", min=1, help="Show every measure of one row, counted from 1.")] = None,
+    mask: Annotated[bool, typer.Option("--mask-private", help="Replace e-mail, phone, IP and keys in what is written.")] = False,
+) -> None:
+    """Judge every row of a table by the build's filters; write it back with the measures and `rejected_by`, and print the funnel."""
+    from builders.filter_table import explained, filter_table, print_funnel
+    from builders.filters.judge import Filters
+    from store.config import read_config
+
+    wanted = read_config(filters, Filters) if filters else Filters()
+    if explain is not None:
+        for name, measure, threshold in explained(file, text, language, wanted, explain, source):
+            print(f"{name:20} {measure:>12} {threshold:>10}".rstrip())
+        return
+    print_funnel(filter_table(file, text, language, wanted, source, out, mask))
+
+
 @app.command(epilog="Example: polypref status runs/demo")
 def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
     """Say what a work dir holds: rows, what was rejected and why, what is incomplete."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import polars as pl
 
 from builders.config import Completer
-from builders.filters.judge import Filters, judge
+from builders.filters.judge import Filters, judge_all
 from builders.filters.subject import Subject
 from builders.prompts import alive
 from cards.tables import rows_to_frame
@@ -20,11 +20,10 @@ def completions(config: Completer, generator: str, code: str, filters: Filters) 
         rows = alive(pl.concat(prompts)).sort("prompt_id").to_dicts()
         asked = [(row, sample) for row in rows for sample in range(config.samples)]
         answers = yield [Request(row["prompt"], sample=sample) for row, sample in asked]
+        given = [(row, sample, answer) for (row, sample), answer in zip(asked, answers, strict=True) if answer is not None]
+        subjects = [Subject(answer.text, code, None, answer.finish_reason, row["prompt"][-1]["content"]) for row, _, answer in given]
         out = []
-        for (row, sample), answer in zip(asked, answers, strict=True):
-            if answer is None:
-                continue
-            measures, reason = judge(Subject(answer.text, code, finish_reason=answer.finish_reason), filters)
+        for (row, sample, answer), (measures, reason) in zip(given, judge_all(subjects, filters), strict=True):
             out.append(
                 {
                     "prompt_id": row["prompt_id"],

@@ -34,11 +34,18 @@ class Table(Config):
 
 
 class Prompts(Config):
-    """Where prompts come from, what is dropped of them, and how many are kept (drawn by hashing their ids)."""
+    """Where prompts come from, what is dropped of them, and how many are kept (drawn by hashing their ids).
+
+    `near_duplicates`: the similarity (0.8 is usual) from which one of two prompts of a language goes; none go by default.
+    `evaluation_sets`: tables whose items no prompt may hold, or hold an `overlap` of.
+    """
 
     sources: tuple[Table, ...] = Field(min_length=1)
     turns: Literal["first", "all"] = "first"
     filters: Filters = Filters()
+    near_duplicates: float | None = Field(None, gt=0, le=1)
+    evaluation_sets: tuple[Table, ...] = ()
+    overlap: float = Field(0.6, gt=0, le=1)
     sample: int | None = Field(None, gt=0)
 
 

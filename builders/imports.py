@@ -6,12 +6,11 @@ A row whose prompt is not there stays in the table, rejected as `no_prompt`; one
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import polars as pl
 
 from builders.config import ImportedScores, Table
-from builders.filters.judge import Filters, judge
+from builders.filters.judge import Filters, Judgement, judge_all
 from builders.filters.subject import Subject
 from builders.filters.text import is_text
 from builders.rows import Row, digest, messages, name, read, row_id
@@ -53,13 +52,12 @@ def completions(rows: Sequence[Given], generator: str, code: str, filters: Filte
     """A stage that asks nobody: the imported completions of one part, checked like our own."""
 
     def stage(*prompts: pl.DataFrame) -> pl.DataFrame:
+        usable = {i: str(row.text) for i, (_, row, reason) in enumerate(rows) if reason is None and is_text(row.text)}
+        judged = dict(zip(usable, judge_all([Subject(text, code) for text in usable.values()], filters), strict=True))
         out = []
-        for prompt_id, row, reason in rows:
-            text, measures = row.text if is_text(row.text) else None, list[dict[str, Any]]()
-            if reason is None and text is None:
-                reason = "not_text"
-            elif reason is None:
-                measures, reason = judge(Subject(str(text), code), filters)
+        for i, (prompt_id, row, reason) in enumerate(rows):
+            text = row.text if is_text(row.text) else None
+            judgement = judged.get(i, Judgement([], reason or "not_text"))
             out.append(
                 {
                     "prompt_id": prompt_id,
@@ -68,8 +66,8 @@ def completions(rows: Sequence[Given], generator: str, code: str, filters: Filte
                     "origin": "native",
                     "sample": 0,
                     "completion": text,
-                    "measures": measures,
-                    "rejected_by": reason,
+                    "measures": judgement.measures,
+                    "rejected_by": judgement.rejected_by,
                 }
             )
         return rows_to_frame(out, "completions")
@@ -81,16 +79,18 @@ def translations(rows: Sequence[Given], table: Table, code: str, filters: Filter
     """A stage that asks nobody: the imported translations of one part, checked like our own."""
 
     def stage(english: pl.DataFrame) -> pl.DataFrame:
-        source = {row["prompt_id"]: row for row in english.to_dicts()}
+        source = {row["prompt_id"]: row["prompt"] for row in english.to_dicts()}
+        prompts = [messages(row.text, "all") for _, row, _ in rows]
+        usable = {
+            i: Subject(_joined(prompt), code, _joined(source[prompt_id]))
+            for i, ((prompt_id, _, reason), prompt) in enumerate(zip(rows, prompts, strict=True))
+            if reason is None and prompt is not None
+        }
+        judged = dict(zip(usable, judge_all(usable.values(), filters), strict=True))
         out = []
-        for prompt_id, row, reason in rows:
-            prompt, measures = messages(row.text, "all"), list[dict[str, Any]]()
-            original = source[prompt_id]["prompt"] if reason is None else None
-            if reason is None and prompt is None:
-                reason = "not_text"
-            elif reason is None and prompt is not None:
-                text, pivot = ("\n".join(m["content"] for m in chat) for chat in (prompt, original or []))
-                measures, reason = judge(Subject(text, code, pivot), filters)
+        for i, ((prompt_id, row, reason), prompt) in enumerate(zip(rows, prompts, strict=True)):
+            original = source[prompt_id] if reason is None else None
+            judgement = judged.get(i, Judgement([], reason or "not_text"))
             out.append(
                 {
                     "prompt_id": prompt_id,
@@ -100,13 +100,17 @@ def translations(rows: Sequence[Given], table: Table, code: str, filters: Filter
                     "source": name(table),
                     "source_id": row.id,
                     "translator": name(table),
-                    "measures": measures,
-                    "rejected_by": reason,
+                    "measures": judgement.measures,
+                    "rejected_by": judgement.rejected_by,
                 }
             )
         return rows_to_frame(out, "prompts")
 
     return stage
+
+
+def _joined(chat: Sequence[dict[str, str]]) -> str:
+    return "\n".join(message["content"] for message in chat)
 
 
 def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Callable[..., pl.DataFrame]:

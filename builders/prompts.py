@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 import polars as pl
 
 from builders.config import Prompts, Table
-from builders.filters.judge import judge
+from builders.contamination import evaluation_items, overlaps
+from builders.duplicates import near_duplicates
+from builders.filters.judge import judge_all
 from builders.filters.subject import Subject
 from builders.rows import digest, messages, name, read, row_id
 from cards.tables import hash16, normalised, prompt_id, rows_to_frame, uniform
@@ -15,6 +18,7 @@ from store.parts import number_of
 from store.progress import Progress
 from store.workdir import Workdir, read_json, write_json
 
+BATCH = 5000  # rows that are judged together
 NO_LANGUAGE = "und"  # ISO 639-3 for undetermined: rows whose language nobody knows
 
 
@@ -22,15 +26,16 @@ def build(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
     """Makes the source prompts' parts (`prompts/source/<language>`); returns the languages found, with their rows.
 
     Rows that cannot be used stay in the table with their reason: not_text, unknown_language, duplicate, a filter's
-    name, not_sampled.
+    name, near_duplicate, contaminated, not_sampled.
     """
     sources = [[digest(s), name(s), s.text, s.id, s.language] for s in config.sources]
-    key = hash16([config.identity() | {"sources": sources}, seed])
+    against = [[digest(s), s.text] for s in config.evaluation_sets]
+    key = hash16([config.identity() | {"sources": sources, "evaluation_sets": against}, seed])
     done = workdir.path / "tables/prompts/source.json"
     if (state := read_json(done)).get("key") == key:
         return dict(state["languages"])
     by_language: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in drawn(checked(candidates(config.sources, config.turns), config), config.sample, seed):
+    for row in drawn(compared(list(checked(candidates(config.sources, config.turns), config)), config), config.sample, seed):
         by_language[str(row["language"])].append(row)
     parts = workdir.parts_for(max(map(len, by_language.values())))
     with Progress("prompts", sum(map(len, by_language.values()))) as progress:
@@ -73,17 +78,49 @@ def candidates(sources: Iterable[Table], turns: str) -> Iterator[dict[str, Any]]
 
 def checked(rows: Iterable[dict[str, Any]], config: Prompts) -> Iterator[dict[str, Any]]:
     """Rejects exact duplicates (the first stays), then asks the filters."""
+    unique = _unique(rows)
+    while batch := list(islice(unique, BATCH)):
+        living = [row for row in batch if row["rejected_by"] is None]
+        subjects = [Subject(text_of(row["prompt"]), str(row["language"])) for row in living]
+        for row, judgement in zip(living, judge_all(subjects, config.filters), strict=True):
+            row["measures"], row["rejected_by"] = judgement
+        yield from batch
+
+
+def _unique(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     seen: set[str] = set()
     for count, row in enumerate(rows):
+        identity = str(row["prompt_id"])
+        if row["rejected_by"] is None and identity in seen:
+            yield row | {"prompt_id": row_id(f"{row['source']}:{count}", "duplicate"), "rejected_by": "duplicate"}
+            continue
         if row["rejected_by"] is None:
-            identity = str(row["prompt_id"])
-            if identity in seen:
-                yield row | {"prompt_id": row_id(f"{row['source']}:{count}", "duplicate"), "rejected_by": "duplicate"}
-                continue
             seen.add(identity)
-            text = "\n".join(message["content"] for message in row["prompt"])
-            row["measures"], row["rejected_by"] = judge(Subject(text, str(row["language"])), config.filters)
         yield row
+
+
+def compared(rows: list[dict[str, Any]], config: Prompts) -> list[dict[str, Any]]:
+    """Rejects near-duplicates within each language and what overlaps with evaluation sets, where the recipe asks for it."""
+    if config.near_duplicates is not None:
+        by_language: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            if row["rejected_by"] is None:
+                by_language[str(row["language"])].append(row)
+        for some in by_language.values():
+            texts, ids = [text_of(row["prompt"]) for row in some], [str(row["prompt_id"]) for row in some]
+            for row, first in zip(some, near_duplicates(texts, ids, config.near_duplicates), strict=True):
+                row["rejected_by"] = None if first is None else "near_duplicate"
+    if config.evaluation_sets:
+        living = [row for row in rows if row["rejected_by"] is None]
+        shares = overlaps([text_of(row["prompt"]) for row in living], evaluation_items(config.evaluation_sets))
+        for row, share in zip(living, shares, strict=True):
+            row["measures"] = [*row["measures"], {"name": "contaminated", "value": share}]
+            row["rejected_by"] = "contaminated" if share >= config.overlap else None
+    return rows
+
+
+def text_of(prompt: Iterable[dict[str, str]]) -> str:
+    return "\n".join(message["content"] for message in prompt)
 
 
 def drawn(rows: Iterable[dict[str, Any]], sample: int | None, seed: int) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from builders.config import Translate
-from builders.filters.judge import judge
+from builders.filters.judge import judge_all
 from builders.filters.subject import Subject
 from builders.prompts import alive
 from builders.structure import parse, prose, rebuilt
@@ -25,15 +25,13 @@ def prompts(config: Translate, target: str, translator: str) -> Callable[[pl.Dat
     def stage(english: pl.DataFrame) -> Rows:
         rows = alive(english).to_dicts()
         translations = yield from texts([[m["content"] for m in row["prompt"]] for row in rows], target)
+        given = [(row, translation) for row, translation in zip(rows, translations, strict=True) if translation is not None]
+        subjects = [Subject("\n".join(c), target, "\n".join(m["content"] for m in row["prompt"]), finish) for row, (c, finish, _) in given]
         out = []
-        for row, translation in zip(rows, translations, strict=True):
-            if translation is not None:
-                contents, finish, _ = translation
-                prompt = [m | {"content": text} for m, text in zip(row["prompt"], contents, strict=True)]
-                source = "\n".join(m["content"] for m in row["prompt"])
-                measures, reason = judge(Subject("\n".join(contents), target, source, finish), config.filters)
-                new = {"language": target, "prompt": prompt, "translator": translator, "measures": measures, "rejected_by": reason}
-                out.append(row | {"prompt_en": row["prompt"]} | new)
+        for (row, (contents, _, _)), (measures, reason) in zip(given, judge_all(subjects, config.filters), strict=True):
+            prompt = [m | {"content": text} for m, text in zip(row["prompt"], contents, strict=True)]
+            new = {"language": target, "prompt": prompt, "translator": translator, "measures": measures, "rejected_by": reason}
+            out.append(row | {"prompt_en": row["prompt"]} | new)
         return rows_to_frame(out, "prompts")
 
     return stage
@@ -46,13 +44,12 @@ def completions(config: Translate, target: str) -> Callable[..., Rows]:
         wanted = alive(pl.concat(prompts)).select("prompt_id")
         rows = alive(english).join(wanted, on="prompt_id", how="semi").sort(COMPLETION_KEY).to_dicts()
         translations = yield from texts([[row["completion"]] for row in rows], target)
+        given = [(row, translation) for row, translation in zip(rows, translations, strict=True) if translation is not None]
+        subjects = [Subject(text, target, row["completion"], finish) for row, ((text,), finish, _) in given]
         out = []
-        for row, translation in zip(rows, translations, strict=True):
-            if translation is not None:
-                (text,), finish, tokens = translation
-                measures, reason = judge(Subject(text, target, row["completion"], finish), config.filters)
-                new = {"language": target, "origin": "translated", "completion": text, "pivot_language": PIVOT, "finish_reason": finish}
-                out.append(row | new | {"tokens": tokens, "measures": measures, "rejected_by": reason})
+        for (row, ((text,), finish, tokens)), (measures, reason) in zip(given, judge_all(subjects, config.filters), strict=True):
+            new = {"language": target, "origin": "translated", "completion": text, "pivot_language": PIVOT, "finish_reason": finish}
+            out.append(row | new | {"tokens": tokens, "measures": measures, "rejected_by": reason})
         return rows_to_frame(out, "completions")
 
     return stage

@@ -1,21 +1,27 @@
-"""Is a text in the language that it should be in? Verified, not guessed: first its script, then a language identifier.
+"""Is a text in the language that it should be in? Verified, not guessed: first its script and letters, then a language identifier.
 
-Three outcomes: yes, no, unsure (too short, or a language that the identifier does not know); unsure is not an error.
+Three outcomes: yes, no, unsure (too short, or a language that the identifier does not know); unsure is not an error. It does not know
+dialects from one another, nor languages that are not among those it is told to choose among.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
 import regex
 
-from cards.languages import LANGUAGES, Language, language
+from cards.languages import LANGUAGES, PAPER_23, Language, language
+from engines.identifiers import probabilities
 
-MIN_LETTERS = 12  # below it, even a foreign script may be a name
-MIN_IDENTIFIED = 24  # letters below which an identifier's word is not worth much
-SCRIPT_SHARE = 0.5  # names, terms and quotations in another script are common; half of a text is not
-WINDOW = 200  # characters that the identifier sees
+THRESHOLD = 0.2  # P(expected) below which a text of ENOUGH letters is in another language; a shorter text's is proportionally lower
+ENOUGH = 36
+MAY_BE_A_NAME = {"Latn": 14, "other": 3}  # letters of a foreign script that say nothing yet: "Jean-Paul Sartre" stands in every language
+SCRIPT_SHARE = 0.4  # names, terms and quotations in another script are common; more than half of a text rarely
+MIN_UNQUOTED, MIN_PROSE = 15, 24  # letters that must be left where quotations, and where names, are set aside
+WINDOW = 100  # characters of each of the three places of a long text that are judged
+SCANNED = 20_000  # characters in which the three places lie
 
 # Unicode scripts that a language's letters may have, where they are not one script of the ISO 15924 name.
 WRITTEN_IN = {
@@ -31,8 +37,35 @@ WRITTEN_IN = {
     "Grek": ("Greek",),
     "Hebr": ("Hebrew",),
 }
-NOT_PROSE = regex.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|\S+@\S+\.\w+", regex.DOTALL)
+# Close relatives, which identifiers mix up: the relative need only be MORE_PROBABLE times as probable to say no, and so do letters that
+# only the relative's words have, in two words or more.
+RELATIVE = {
+    "rus_Cyrl": "ukr_Cyrl",
+    "ukr_Cyrl": "rus_Cyrl",
+    "arb_Arab": "pes_Arab",
+    "pes_Arab": "arb_Arab",
+    "spa_Latn": "por_Latn",
+    "por_Latn": "spa_Latn",
+}
+MORE_PROBABLE = 1.5
+WORD = 15  # letters of two words: a shorter text needs proportionally more to say so
+OWN_LETTERS = {
+    "rus_Cyrl": frozenset("ыэъё"),
+    "ukr_Cyrl": frozenset("іїєґ"),
+    "arb_Arab": frozenset("ةىأإ"),
+    "pes_Arab": frozenset("پچژگ"),
+    "spa_Latn": frozenset("ñ¿¡"),
+    "por_Latn": frozenset("ãõçâêôà"),
+}
+NOT_PROSE = regex.compile(r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|[^\s@]+@[\w.-]+\.\w+|</?[A-Za-z][^<>\n]*>", regex.DOTALL)
+MAY_HOLD_CODE = ("`", "://", "@", "<")
+# Letters that no other language has: in a third of the words they say yes.
+ONLY_LETTERS = {"vie_Latn": frozenset("ảấầẩẫậắằẳẵặẻếềểễệỉỏốồổỗộớờởỡợủứừửữựỷđơư")}
+QUOTED = regex.compile(r"[“„«「『《\"][^“”„«»「」『』《》\"]{1,80}[”“»」』》\"]")
 LETTER = regex.compile(r"\p{L}")
+DENSITY = 3  # letters of an alphabet that one character of these scripts stands for, where scripts are weighed against each other
+DENSE_SCRIPTS = ("Hans", "Hant", "Jpan", "Hang", "Kore")
+DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
 
 
@@ -44,26 +77,33 @@ class Verdict:
     probability: float
 
 
-def verify(text: str, code: str, threshold: float = 0.1) -> Verdict:
-    """Is `text` in the language with this FLORES code? Code, URLs and addresses are set aside first."""
+def verify(text: str, code: str, threshold: float = THRESHOLD, identifier: str = "cascade", among: Sequence[str] = PAPER_23) -> Verdict:
+    """Is `text` in the language with this FLORES code? Code, URLs and addresses are set aside; of a long text three places are judged."""
     wanted = language(code)
-    prose = NOT_PROSE.sub(" ", text)
-    letters = LETTER.findall(prose)
+    sample = _without_names(_places(_prose(text)))
+    letters = {c: n for c, n in Counter(sample).items() if c.isalpha()}
     if not letters:
         return Verdict("unsure", 0.0)
-    share = sum(map(len, _script(wanted.script).findall("".join(letters)))) / len(letters)
+    count, weight = sum(letters.values()), DENSITY if wanted.script in DENSE_SCRIPTS else 1
+    everything = count + (DENSITY - 1) * sum(n for c, n in letters.items() if _is_dense(c))
+    own = weight * sum(n for c, n in letters.items() if _is_in(c, wanted.script))
+    share = own / everything
     if share < SCRIPT_SHARE:
-        return Verdict("no" if len(letters) >= MIN_LETTERS else "unsure", 0.0)
+        return Verdict("unsure" if _may_be_a_name(sample, everything - own, wanted) else "no", 0.0)
     if wanted.script in ("Hans", "Hant", "Jpan"):
-        return _han(prose, letters, wanted)
-    if _alone_in_its_script(wanted.script):
+        return _han(letters, count, wanted)
+    if _alone_in_its_script(wanted.script, frozenset(among)):
         return Verdict("yes", share)
-    if wanted.langdetect is None:
+    if wanted.code in ONLY_LETTERS and _words_with(ONLY_LETTERS[wanted.code], sample) >= len(sample.split()) / 3:
+        return Verdict("yes", 1.0)
+    if _in_letters_of_relative(sample, wanted.code):
+        return Verdict("no", 0.0)
+    found = probabilities(sample, wanted.code, identifier, among)
+    if found is None:
         return Verdict("unsure", share)
-    probability = _langdetect(prose).get(wanted.langdetect, 0.0)
-    if probability >= threshold:
-        return Verdict("yes", probability)
-    return Verdict("no" if len(letters) >= MIN_IDENTIFIED else "unsure", probability)
+    likely, relative = found[wanted.code], found.get(RELATIVE.get(wanted.code, ""), 0.0)
+    enough = likely >= threshold * min(1.0, count / ENOUGH) and relative <= MORE_PROBABLE * likely * max(1.0, WORD / count)
+    return Verdict("yes" if enough else "no", likely)
 
 
 def language_share(text: str, code: str) -> float:
@@ -72,17 +112,75 @@ def language_share(text: str, code: str) -> float:
     return sum(verify(line, code).outcome != "no" for line in lines) / len(lines) if lines else 0.0
 
 
-def _han(prose: str, letters: list[str], wanted: Language) -> Verdict:
+def _prose(text: str) -> str:
+    text = text[:SCANNED]
+    if not any(mark in text for mark in MAY_HOLD_CODE):
+        return text
+    return str(NOT_PROSE.sub(" ", text))
+
+
+def _places(prose: str) -> str:
+    """Three windows of a long text: its beginning, middle and end, cut at spaces where there are some."""
+    prose = " ".join(prose.split())
+    if len(prose) <= 3 * WINDOW:
+        return prose
+    starts = (0, (len(prose) - WINDOW) // 2, len(prose) - WINDOW)
+    return " ".join(_whole_words(prose[start : start + WINDOW], start > 0) for start in starts)
+
+
+def _without_names(sample: str) -> str:
+    """The sample without names and quotations, if enough is left: they tell little of a language, and often the wrong one.
+
+    Names are words with a capital within a sentence.
+    """
+    unquoted = QUOTED.sub(" ", sample)
+    if sum(map(str.isalpha, unquoted)) >= MIN_UNQUOTED:
+        sample = unquoted
+    words = sample.split()
+    kept = [word for i, word in enumerate(words) if i == 0 or not word[:1].isupper() or words[i - 1][-1:] in ".!?:"]
+    left = " ".join(kept)
+    return left if sum(map(str.isalpha, left)) >= MIN_PROSE else sample
+
+
+def _whole_words(window: str, cut_before: bool) -> str:
+    first = window.find(" ") + 1 if cut_before else 0
+    last = window.rfind(" ")
+    return window[first:last] if last - first > WINDOW // 2 else window
+
+
+def _may_be_a_name(sample: str, foreign: float, wanted: Language) -> bool:
+    """Whether so few letters of another script may be a name: in a text that is not in Latin letters, Latin words with capitals."""
+    if foreign <= MAY_BE_A_NAME["other"]:
+        return True
+    latin = sum(_is_in(c, "Latn") for c in sample if c.isalpha())
+    words = sample.split()
+    capitals = len(words) == 1 or not any(word[0].islower() for word in words)
+    return wanted.script != "Latn" and foreign - 3 <= latin <= MAY_BE_A_NAME["Latn"] and capitals
+
+
+def _in_letters_of_relative(sample: str, code: str) -> bool:
+    relative = RELATIVE.get(code)
+    if relative is None:
+        return False
+    foreign = _words_with(OWN_LETTERS[relative], sample)
+    return foreign > 1 and foreign > _words_with(OWN_LETTERS[code], sample)
+
+
+def _words_with(letters: frozenset[str], sample: str) -> int:
+    return sum(not letters.isdisjoint(word) for word in sample.lower().split())
+
+
+def _han(letters: Mapping[str, int], count: int, wanted: Language) -> Verdict:
     """Chinese has no kana, Japanese has; Hans and Hant have characters that the other's character set lacks."""
-    kana = len(KANA.findall(prose)) / len(letters)
+    kana = sum(n for c, n in letters.items() if KANA.match(c)) / count
     if wanted.script == "Jpan":
-        outcome = "yes" if kana >= 0.1 else "no" if len(letters) >= MIN_LETTERS and kana == 0 else "unsure"
+        outcome = "yes" if kana >= 0.1 else "no" if count >= 12 and kana == 0 else "unsure"
         return Verdict(outcome, min(1.0, kana * 2))  # type: ignore[arg-type]
     if kana >= 0.1:
         return Verdict("no", 0.0)
     own, other = ("gb2312", "big5") if wanted.script == "Hans" else ("big5", "gb2312")
-    for_it = sum(_encodable(c, own) and not _encodable(c, other) for c in letters)
-    against = sum(_encodable(c, other) and not _encodable(c, own) for c in letters)
+    for_it = sum(n for c, n in letters.items() if _encodable(c, own) and not _encodable(c, other))
+    against = sum(n for c, n in letters.items() if _encodable(c, other) and not _encodable(c, own))
     if for_it == against:
         return Verdict("unsure", 0.5)
     return Verdict("yes" if for_it > against else "no", for_it / (for_it + against))
@@ -98,25 +196,25 @@ def _encodable(character: str, charset: str) -> bool:
 
 
 @cache
-def _script(script: str) -> regex.Pattern[str]:
-    """Runs of letters of an ISO 15924 script; names that Unicode does not know by that code match every letter."""
-    try:
-        return regex.compile("[" + "".join(rf"\p{{Script={name}}}" for name in WRITTEN_IN.get(script, (script,))) + "]+")
-    except regex.error:
-        return regex.compile(r"\p{L}+")
+def _is_in(letter: str, script: str) -> bool:
+    return _script(script).match(letter) is not None
 
 
 @cache
-def _alone_in_its_script(script: str) -> bool:
-    return Counter(known.script for known in LANGUAGES.values())[script] == 1
+def _is_dense(letter: str) -> bool:
+    return DENSE.match(letter) is not None
 
 
-def _langdetect(prose: str) -> dict[str, float]:
-    """langdetect's probabilities (those above 0.1) of the first characters; the same every time."""
-    import langdetect
-
-    langdetect.DetectorFactory.seed = 0
+@cache
+def _script(script: str) -> regex.Pattern[str]:
+    """A letter of an ISO 15924 script; a name that Unicode does not know by that code matches every letter."""
     try:
-        return {guess.lang: guess.prob for guess in langdetect.detect_langs(" ".join(prose.split())[:WINDOW])}
-    except langdetect.LangDetectException:
-        return {}
+        return regex.compile("[" + "".join(rf"\p{{Script={name}}}" for name in WRITTEN_IN.get(script, (script,))) + "]")
+    except regex.error:
+        return LETTER
+
+
+@cache
+def _alone_in_its_script(script: str, among: frozenset[str]) -> bool:
+    """Whether the script alone decides: at most one of the languages to choose among is written in it."""
+    return sum(LANGUAGES[code].script == script for code in among) <= 1

@@ -1,43 +1,137 @@
-"""Asks the filters of a recipe in their order; the first that rejects gives its name to the row's `rejected_by`."""
+"""Asks the filters of a recipe in their order; the first that rejects gives its name to the row's `rejected_by`.
 
-from collections.abc import Callable
-from typing import Any
+A filter is a function from rows (columns of subject.py) to a measure a row, null where there is nothing to measure; the row is rejected
+where its measure is over the threshold. `wrong_language` alone says itself what it rejects.
+"""
 
-from builders.filters import language, repetition, text, translation
-from builders.filters.subject import Finding, Subject
-from store.config import Config
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import polars as pl
+
+from builders.filters import completion, language, repetition, text, translation
+from builders.filters.pool import in_processes
+from builders.filters.subject import Subject, frame
+from store.config import Config, Operational
 
 
 class Filters(Config):
-    """One key a reason, in the order of asking, with its threshold; `null` or `false` switches a filter off."""
+    """One key a reason, in the order of asking, with its threshold; `null` or `false` switches a filter off.
+
+    `identifier` and `among` say who identifies languages, and among which: the expected one is always one of them.
+    """
 
     empty: bool = True
     too_long: int | None = 20_000
     truncated: bool = True
+    chat_template: int | None = 0
+    equals_prompt: bool = True
+    refusal: bool = True
+    self_identification: int | None = 0
+    private: int | None = None
     copied_source: float | None = 0.8
-    wrong_language: float | None = 0.1
-    repetition: float | None = 0.5
+    half_translated: float | None = 0.3
+    about_translating: int | None = 0
+    length_ratio: float | None = 3.0
+    lost_numbers: float | None = 0.6
+    lost_marks: float | None = 0.5
+    lost_sentences: float | None = 0.5
+    oscillation: float | None = 0.25
+    loop: float | None = 0.5
+    repeated_lines: float | None = 0.3
+    repetition: float | None = 0.3
+    wrong_language: float | None = 0.2
+    identifier: str = "cascade"
+    among: tuple[str, ...] = ("paper-23",)
+    processes: Operational[int] = 0
 
 
-REASONS: dict[str, Callable[[Subject, Any], Finding]] = {
-    "empty": text.empty,
-    "too_long": text.too_long,
-    "truncated": text.truncated,
-    "copied_source": translation.copied_source,
-    "wrong_language": language.wrong_language,
-    "repetition": repetition.repetition,
+class Judgement(NamedTuple):
+    """The measures ({name, value}) taken up to the first rejection, and its reason, or None."""
+
+    measures: list[dict[str, Any]]
+    rejected_by: str | None
+
+
+Measure = Callable[[pl.DataFrame], pl.Series]
+REASONS: dict[str, tuple[Measure, Literal["text", "source", "prompt"]]] = {
+    "empty": (text.empty, "text"),
+    "too_long": (text.too_long, "text"),
+    "truncated": (text.truncated, "text"),
+    "chat_template": (completion.chat_template, "text"),
+    "equals_prompt": (completion.equals_prompt, "prompt"),
+    "refusal": (completion.refusal, "text"),
+    "self_identification": (completion.self_identification, "text"),
+    "private": (text.private, "text"),
+    "copied_source": (translation.copied_source, "source"),
+    "half_translated": (translation.half_translated, "source"),
+    "about_translating": (completion.about_translating, "source"),
+    "length_ratio": (translation.length_ratio, "source"),
+    "lost_numbers": (translation.lost_numbers, "source"),
+    "lost_marks": (translation.lost_marks, "source"),
+    "lost_sentences": (translation.lost_sentences, "source"),
+    "oscillation": (translation.oscillation, "source"),
+    "loop": (repetition.loop, "text"),
+    "repeated_lines": (repetition.repeated_lines, "text"),
+    "repetition": (repetition.repetition, "text"),
 }
+NAMES = (*REASONS, "wrong_language")
 
 
-def judge(subject: Subject, filters: Filters) -> tuple[list[dict[str, Any]], str | None]:
-    """The measures (name, value) taken up to the first rejection, and the reason of it, or None."""
-    measures: list[dict[str, Any]] = []
-    for reason, ask in REASONS.items():
-        threshold = getattr(filters, reason)
+def judge(subject: Subject, filters: Filters) -> Judgement:
+    """One text's judgement."""
+    return judge_all([subject], filters)[0]
+
+
+def judge_all(subjects: Iterable[Subject], filters: Filters) -> list[Judgement]:
+    """The judgements of texts, in their order. Lengths of translations are compared with those of the other texts given."""
+    judged = judge_frame(frame(subjects), filters)
+    columns = [name for name in judged.columns if name != "rejected_by"]
+    return [
+        Judgement([{"name": name, "value": row[name]} for name in columns if row[name] is not None], row["rejected_by"])
+        for row in judged.iter_rows(named=True)
+    ]
+
+
+def judge_frame(rows: pl.DataFrame, filters: Filters, all_measures: bool = False) -> pl.DataFrame:
+    """A column a filter with its measures (null: not measured) and `rejected_by`, for rows with the columns of subject.py.
+
+    Work of many rows is spread over processes. With `all_measures` later filters measure rejected rows, too.
+    """
+    if rows["source"].null_count() < rows.height:
+        rows = rows.with_columns(usual=translation.usual_ratio(rows))
+    return in_processes(_judged, rows, filters, all_measures)
+
+
+def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
+    rows = rows.with_row_index("row")
+    found = rows.select("row")
+    alive, rejected = rows, []
+    for name in NAMES:
+        threshold = getattr(filters, name)
         if threshold is None or threshold is False:
             continue
-        finding = ask(subject, threshold)
-        measures.append({"name": reason, "value": float(finding.measure)})
-        if finding.rejects:
-            return measures, reason
-    return measures, None
+        if name == "wrong_language":
+            asked = alive
+            values, rejects = language.wrong_language(asked, float(threshold), filters.identifier, _codes(filters.among))
+        else:
+            measure, needs = REASONS[name]
+            asked = alive.filter(pl.col(needs).is_not_null())
+            values = measure(asked).cast(pl.Float64) if asked.height else pl.Series([], dtype=pl.Float64)
+            rejects = (values > (0.5 if threshold is True else float(threshold))).fill_null(False)
+        measured = asked.select("row", values.alias(name))
+        found = found.join(measured, on="row", how="left", maintain_order="left")
+        if rejects.any():
+            out = asked.filter(rejects).select("row", rejected_by=pl.lit(name))
+            rejected.append(out)
+            if not all_measures:
+                alive = alive.join(out, on="row", how="anti", maintain_order="left")
+    reasons = pl.concat([*rejected, pl.DataFrame(schema={"row": rows.schema["row"], "rejected_by": pl.String})])
+    first = reasons.unique("row", keep="first", maintain_order=True)
+    return found.join(first, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _codes(names: Sequence[str]) -> tuple[str, ...]:
+    from cards.languages import languages
+
+    return languages(names)

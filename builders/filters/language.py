@@ -1,10 +1,12 @@
 """Texts that are in another language than theirs."""
 
-from builders.filters.subject import Finding, Subject
+import polars as pl
+
 from engines.language_id import verify
 
 
-def wrong_language(subject: Subject, threshold: float) -> Finding:
-    """The text's language is not the one it should be: P(language) is under `threshold`. Texts too short to tell pass."""
-    verdict = verify(subject.text, subject.language, threshold)
-    return Finding(verdict.probability, verdict.outcome == "no")
+def wrong_language(rows: pl.DataFrame, threshold: float, identifier: str, among: tuple[str, ...]) -> tuple[pl.Series, pl.Series]:
+    """P(its language), and where it is so low for a text of its length that it rejects; null where nobody can tell."""
+    verdicts = [verify(t, code, threshold, identifier, among) for t, code in rows.select("text", "language").iter_rows()]
+    measures = [None if verdict.outcome == "unsure" else verdict.probability for verdict in verdicts]
+    return pl.Series(measures, dtype=pl.Float64), pl.Series([verdict.outcome == "no" for verdict in verdicts], dtype=pl.Boolean)

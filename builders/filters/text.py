@@ -1,25 +1,49 @@
-"""Texts that are none, are empty, too long, or were cut."""
+"""Texts that are none, are empty, too long, or were cut; and what is private in them. A measure is a column, computed by polars."""
 
-from builders.filters.subject import Finding, Subject
+import re
+
+import polars as pl
 
 
 def is_text(value: object) -> bool:
     """Whether a value read from somebody's file can be kept as text: a string, without NUL and lone surrogates."""
-    return isinstance(value, str) and "\0" not in value and not any("\ud800" <= c <= "\udfff" for c in value)
+    return isinstance(value, str) and "\0" not in value and not (_SURROGATE.search(value))
 
 
-def empty(subject: Subject, on: bool) -> Finding:
-    """No letter, digit or symbol: spaces, line breaks, control and direction marks alone."""
-    visible = sum(c.isprintable() and not c.isspace() for c in subject.text)
-    return Finding(visible, on and visible == 0)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def too_long(subject: Subject, characters: int) -> Finding:
-    """More than `characters` characters."""
-    return Finding(len(subject.text), len(subject.text) > characters)
+def empty(rows: pl.DataFrame) -> pl.Series:
+    """1 for a text without letter, digit or symbol: spaces, line breaks, control and direction marks alone."""
+    return rows["text"].str.contains(r"[^\p{C}\p{Z}\s]").not_().cast(pl.Float64)
 
 
-def truncated(subject: Subject, on: bool) -> Finding:
-    """The engine stopped at its limit of tokens, not at an end."""
-    cut = subject.finish_reason == "length"
-    return Finding(float(cut), on and cut)
+def too_long(rows: pl.DataFrame) -> pl.Series:
+    """Characters."""
+    return rows["text"].str.len_chars()
+
+
+def truncated(rows: pl.DataFrame) -> pl.Series:
+    """1 where the engine stopped at its limit of tokens, not at an end."""
+    return (rows["finish_reason"] == "length").cast(pl.Float64)
+
+
+# E-mail, IPv4, international or long phone numbers, and strings shaped like keys.
+PRIVATE = {
+    "EMAIL": r"[\p{L}\d._%+-]+@[\p{L}\d-]+(?:\.[\p{L}\d-]+)*\.\p{L}{2,}",
+    "KEY": r"\b(?:sk-|ghp_|gho_|hf_|xox[baprs]-|AKIA|AIza)[A-Za-z0-9_-]{16,}",
+    "IP": r"\b(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)\b",
+    "PHONE": r"(?:\+|\b00)\d{1,3}[ ().-]*(?:\d[ ().-]*){6,12}\d\b|\(\d{3}\) ?\d{3}-\d{4}\b",
+}
+
+
+def private(rows: pl.DataFrame) -> pl.Series:
+    """E-mail addresses, phone numbers, IP addresses and key-like strings. It does not know names and postal addresses."""
+    return rows["text"].str.count_matches("|".join(f"(?:{pattern})" for pattern in PRIVATE.values()))
+
+
+def masked(texts: pl.Series) -> pl.Series:
+    """The texts with what is private replaced by `[EMAIL]`, `[KEY]`, `[IP]`, `[PHONE]`."""
+    for name, pattern in PRIVATE.items():
+        texts = texts.str.replace_all(pattern, f"[{name}]")
+    return texts
