@@ -15,12 +15,12 @@ LEAST = 8  # runs of an item; a shorter one is in many texts by chance
 
 
 def evaluation_items(tables: Iterable[Table]) -> list[str]:
-    """The texts of evaluation sets; of an item with several turns the user's."""
+    """The texts of evaluation sets; of an item with several turns each of the user's, for a prompt may hold the first alone."""
     items = []
     for table in tables:
         for row in read(table):
-            chat = messages(row.text, "all")
-            items += [message["content"] for message in chat or [] if message["role"] == "user"]
+            for turn in row.text if isinstance(row.text, list) else [row.text]:
+                items += [message["content"] for message in messages(turn, "all") or []]
     return list(dict.fromkeys(items))
 
 

@@ -1,10 +1,13 @@
 """Every filter on anybody's table: `polypref filter`. The rows come back whole, with a column a measure and `rejected_by`.
 
-A table is read, judged and written chunk by chunk, so memory does not grow with its rows.
+A table is read, judged and written chunk by chunk, so memory does not grow with its rows. What no file of UTF-8 and JSON can hold is
+written as U+FFFD (a lone surrogate) or null (not a number, infinity).
 """
 
 import json
+import math
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -23,6 +26,7 @@ from cards.languages import LANGUAGES, language
 
 CHUNK = 10_000
 UNKNOWN = "und"
+SURROGATE = re.compile("[\ud800-\udfff]")
 Funnel = dict[str, Counter[str]]  # language -> rows by reason; "" for those that are kept
 
 
@@ -43,17 +47,20 @@ def filter_table(
         raise InputError(f"{out}: unknown kind of file {out.suffix!r}; expected .jsonl, .csv, .tsv or .parquet")
     unfinished = out.with_name(f".{out.name}.tmp")
     out.parent.mkdir(parents=True, exist_ok=True)
-    with open(unfinished, "wb") as file:
-        for rows, found in chunks:
-            _count(found, funnel)
-            if mask:
-                _mask(rows, text)
-            measures = found.drop("language").to_dicts()
-            file.writelines(_line(row | about) for row, about in zip(rows, measures, strict=True))
-    if out.suffix == ".jsonl":
-        os.replace(unfinished, out)
-        return funnel
-    _convert(unfinished, out)
+    try:
+        with open(unfinished, "wb") as file:
+            for rows, found in chunks:
+                _count(found, funnel)
+                if mask:
+                    _mask(rows, text)
+                measures = found.drop("language").to_dicts()
+                file.writelines(_line(row | about) for row, about in zip(rows, measures, strict=True))
+        if out.suffix != ".jsonl":
+            _convert(unfinished, out)
+        else:
+            os.replace(unfinished, out)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return funnel
 
 
@@ -67,6 +74,8 @@ def judged(
         if first:
             constant = _checked(path, chunk[0], text, language_is, source)
             first = False
+        if taken := {*_measured(filters), "rejected_by"}.intersection(key for row in chunk for key in row):
+            raise InputError(f"{path}: has a column {min(taken)!r} already; expected none of that name, for it will be written")
         yield chunk, _judged(chunk, text, constant or language_is, constant is not None, filters, source, all_measures)
     if first:
         raise InputError(f"{path}: no rows; expected at least one")
@@ -118,20 +127,22 @@ def _judged(
     usable = frame.filter(unusable.is_null())
     found = judge_frame(usable.drop("position"), filters, all_measures).with_columns(usable["position"]) if usable.height else None
     out = frame.select("position", pl.col("language").fill_null(UNKNOWN), bad=unusable)
-    measured = [name for name in NAMES if getattr(filters, name) not in (None, False)]
+    measured = _measured(filters)
     if found is None:
         return out.with_columns(*(pl.lit(None, pl.Float64).alias(n) for n in measured), rejected_by=pl.col("bad")).drop("position", "bad")
     out = out.join(found, on="position", how="left", maintain_order="left")
     return out.with_columns(rejected_by=pl.coalesce("bad", "rejected_by")).drop("position", "bad")
 
 
+def _measured(filters: Filters) -> list[str]:
+    return [name for name in NAMES if getattr(filters, name) not in (None, False)]
+
+
 def _checked(path: Path, row: dict[str, Any], text: str, language_is: str, source: str | None) -> str | None:
-    """The language of all rows, where `language_is` is no column; raises InputError for columns that are not there or in the way."""
+    """The language of all rows, where `language_is` is no column; raises InputError for columns that are not there."""
     for column in filter(None, (text, source)):
         if column not in row:
             raise InputError(f"{path}: missing column {column!r}; found {', '.join(row)}")
-    if taken := [name for name in (*NAMES, "rejected_by") if name in row]:
-        raise InputError(f"{path}: has a column {taken[0]!r} already; expected none of that name, for it will be written")
     return None if language_is in row else language(language_is).code
 
 
@@ -156,13 +167,37 @@ def _count(found: pl.DataFrame, funnel: Funnel) -> None:
 
 
 def _mask(rows: list[dict[str, Any]], text: str) -> None:
-    texts = [row for row in rows if is_text(row.get(text))]
-    for row, content in zip(texts, masked(pl.Series([row[text] for row in texts], dtype=pl.String)), strict=True):
-        row[text] = content
+    held = [place for row in rows for place in _strings(row, text)]
+    contents = masked(pl.Series([_writable(holder[key]) for holder, key in held], dtype=pl.String))
+    for (holder, key), content in zip(held, contents, strict=True):
+        holder[key] = content
+
+
+def _strings(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
+    """Where strings stand in a value: (what holds it, its key); in messages and turns, too."""
+    value = holder.get(key) if isinstance(holder, dict) else holder[key]
+    if isinstance(value, str):
+        yield holder, key
+    elif isinstance(value, dict | list):
+        for inner in value if isinstance(value, dict) else range(len(value)):
+            yield from _strings(value, inner)
 
 
 def _line(row: dict[str, Any]) -> bytes:
-    return json.dumps(row, ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass") + b"\n"
+    try:
+        return json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain).encode() + b"\n"
+    except ValueError:
+        return json.dumps(_writable(row), ensure_ascii=False, default=_plain).encode() + b"\n"
+
+
+def _writable(value: Any) -> Any:
+    if isinstance(value, str):
+        return SURROGATE.sub("\ufffd", value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_writable(key): _writable(inner) for key, inner in value.items()}
+    return [_writable(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _plain(value: object) -> str:
@@ -170,18 +205,20 @@ def _plain(value: object) -> str:
 
 
 def _convert(lines: Path, out: Path) -> None:
+    written = lines.with_suffix(".out")
     try:
         table = pl.scan_ndjson(lines, infer_schema_length=None)
-        written = lines.with_suffix(".out")
         if out.suffix == ".parquet":
             table.sink_parquet(written)
         else:
             table.sink_csv(written, separator="\t" if out.suffix == ".tsv" else ",")
     except pl.exceptions.PolarsError as error:
         raise InputError(f"{out}: cannot be written as {out.suffix}: {' '.join(str(error).split())[:150]}; try .jsonl") from None
-    lines.unlink()
-    os.replace(written, out)
+    else:
+        os.replace(written, out)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def _threshold(limit: object) -> str:
-    return "off" if limit is None or limit is False else "on" if limit is True else str(limit)
+    return "off" if limit is None or limit is False else "on" if limit is True else str(getattr(limit, "least", limit))

@@ -14,7 +14,8 @@ from cards.languages import LANGUAGES, PAPER_23
 
 SURE = 0.95  # a quick look that gives this much needs no closer one
 DIGITS = 6  # lingua adds up in an order of its own each time: later digits differ from run to run
-QUICK = 90  # characters of a quick look
+LEAST = 1e-4  # a probability below this is none
+QUICK = 60  # characters of a quick look
 
 
 def probabilities(text: str, code: str, identifier: str = "cascade", among: Sequence[str] = PAPER_23) -> Mapping[str, float] | None:
@@ -50,7 +51,8 @@ def _lingua(text: str, code: str, among: frozenset[str], quick: bool) -> Mapping
     if LANGUAGES[code].lingua is None:
         return None
     detector, codes = _lingua_detector(among | {code}, quick)
-    return {codes[found.language]: round(float(found.value), DIGITS) for found in detector.compute_language_confidence_values(text)}
+    likely = [found for found in detector.compute_language_confidence_values(text) if found.value > LEAST]
+    return {code: 0.0} | {codes[found.language]: round(found.value, DIGITS) for found in likely}
 
 
 @cache

@@ -20,7 +20,7 @@ ENOUGH = 36
 MAY_BE_A_NAME = {"Latn": 14, "other": 3}  # letters of a foreign script that say nothing yet: "Jean-Paul Sartre" stands in every language
 SCRIPT_SHARE = 0.4  # names, terms and quotations in another script are common; more than half of a text rarely
 MIN_UNQUOTED, MIN_PROSE = 15, 24  # letters that must be left where quotations, and where names, are set aside
-WINDOW = 100  # characters of each of the three places of a long text that are judged
+WINDOW = 70  # characters of each of the three places of a long text that are judged
 SCANNED = 20_000  # characters in which the three places lie
 
 # Unicode scripts that a language's letters may have, where they are not one script of the ISO 15924 name.
@@ -133,11 +133,13 @@ def _without_names(sample: str) -> str:
 
     Names are words with a capital within a sentence.
     """
-    unquoted = QUOTED.sub(" ", sample)
-    if sum(map(str.isalpha, unquoted)) >= MIN_UNQUOTED:
+    unquoted, quotations = QUOTED.subn(" ", sample)
+    if quotations and sum(map(str.isalpha, unquoted)) >= MIN_UNQUOTED:
         sample = unquoted
     words = sample.split()
-    kept = [word for i, word in enumerate(words) if i == 0 or not word[:1].isupper() or words[i - 1][-1:] in ".!?:"]
+    kept = [word for before, word in zip([".", *words], words, strict=False) if not word[0].isupper() or before[-1] in ".!?:"]
+    if len(kept) == len(words):
+        return sample
     left = " ".join(kept)
     return left if sum(map(str.isalpha, left)) >= MIN_PROSE else sample
 

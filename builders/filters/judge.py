@@ -1,7 +1,7 @@
 """Asks the filters of a recipe in their order; the first that rejects gives its name to the row's `rejected_by`.
 
 A filter is a function from rows (columns of subject.py) to a measure a row, null where there is nothing to measure; the row is rejected
-where its measure is over the threshold. `wrong_language` alone says itself what it rejects.
+where its measure is over the threshold. `wrong_language` says itself what it rejects, and `quality` rejects what is under its least.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,6 +12,7 @@ import polars as pl
 from builders.filters import completion, language, repetition, text, translation
 from builders.filters.pool import in_processes
 from builders.filters.subject import Subject, frame
+from engines.quality import Quality, estimates
 from store.config import Config, Operational
 
 
@@ -37,10 +38,11 @@ class Filters(Config):
     lost_marks: float | None = 0.5
     lost_sentences: float | None = 0.5
     oscillation: float | None = 0.25
-    loop: float | None = 0.5
+    loop: float | None = 0.3
     repeated_lines: float | None = 0.3
     repetition: float | None = 0.3
     wrong_language: float | None = 0.2
+    quality: Quality | None = None
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
     processes: Operational[int] = 0
@@ -75,7 +77,7 @@ REASONS: dict[str, tuple[Measure, Literal["text", "source", "prompt"]]] = {
     "repeated_lines": (repetition.repeated_lines, "text"),
     "repetition": (repetition.repetition, "text"),
 }
-NAMES = (*REASONS, "wrong_language")
+NAMES = (*REASONS, "wrong_language", "quality")
 
 
 def judge(subject: Subject, filters: Filters) -> Judgement:
@@ -100,7 +102,8 @@ def judge_frame(rows: pl.DataFrame, filters: Filters, all_measures: bool = False
     """
     if rows["source"].null_count() < rows.height:
         rows = rows.with_columns(usual=translation.usual_ratio(rows))
-    return in_processes(_judged, rows, filters, all_measures)
+    found = in_processes(_judged, rows, filters, all_measures)
+    return found if filters.quality is None else _with_quality(rows, found, filters.quality, all_measures)
 
 
 def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
@@ -109,7 +112,7 @@ def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.Data
     alive, rejected = rows, []
     for name in NAMES:
         threshold = getattr(filters, name)
-        if threshold is None or threshold is False:
+        if threshold is None or threshold is False or name == "quality":
             continue
         if name == "wrong_language":
             asked = alive
@@ -129,6 +132,17 @@ def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.Data
     reasons = pl.concat([*rejected, pl.DataFrame(schema={"row": rows.schema["row"], "rejected_by": pl.String})])
     first = reasons.unique("row", keep="first", maintain_order=True)
     return found.join(first, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _with_quality(rows: pl.DataFrame, found: pl.DataFrame, quality: Quality, all_measures: bool) -> pl.DataFrame:
+    """Asks the model, here and not in other processes, for the translations that nothing rejected."""
+    asked = [
+        source is not None and (all_measures or reason is None) for source, reason in zip(rows["source"], found["rejected_by"], strict=True)
+    ]
+    values = iter(estimates(list(rows.filter(pl.Series(asked, dtype=pl.Boolean)).select("source", "text").iter_rows()), quality))
+    measured = pl.Series("quality", [next(values) if one else None for one in asked], dtype=pl.Float64)
+    reasons = pl.coalesce("rejected_by", pl.when(measured < quality.least).then(pl.lit("quality")))
+    return found.with_columns(reasons.alias("rejected_by")).insert_column(found.width - 1, measured)
 
 
 def _codes(names: Sequence[str]) -> tuple[str, ...]:

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-CHUNK = 500  # rows of one job
-ALONE = 500  # rows that are not worth another process, which loads models of its own
+CHUNK = 2000  # rows of one job
+ALONE = 2000  # rows that are not worth another process, which loads models of its own
 
 
 def in_processes(function: Callable[..., pl.DataFrame], rows: pl.DataFrame, *settings: Any) -> pl.DataFrame:

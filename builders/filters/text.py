@@ -14,8 +14,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def empty(rows: pl.DataFrame) -> pl.Series:
-    """1 for a text without letter, digit or symbol: spaces, line breaks, control and direction marks alone."""
-    return rows["text"].str.contains(r"[^\p{C}\p{Z}\s]").not_().cast(pl.Float64)
+    """1 for a text without letter, digit or symbol: spaces, line breaks, direction marks, punctuation alone."""
+    return rows["text"].str.contains(r"[^\p{C}\p{Z}\p{P}\s]").not_().cast(pl.Float64)
 
 
 def too_long(rows: pl.DataFrame) -> pl.Series:

@@ -1,11 +1,12 @@
 """A text in units to count: words where spaces stand between them, characters where not."""
 
+from collections.abc import Sequence
+
 import regex
 
 from cards.languages import LANGUAGES
 
 WORD = regex.compile(r"[\w\p{M}]+")
-TOKEN = regex.compile(r"[\w\p{M}]+|[^\w\s\p{M}]")
 NO_SPACES = ("Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
 CODE = regex.compile(r"```.*?(?:```|\Z)|^\s*\|.*\|\s*$", regex.DOTALL | regex.MULTILINE)
 
@@ -22,12 +23,7 @@ def words(text: str, language: str) -> list[str]:
     return [c for c in text.lower() if c.isalnum()]
 
 
-def tokens(text: str) -> list[str]:
-    """Words and punctuation marks in lower case."""
-    return list(TOKEN.findall(text.lower()))
-
-
-def grams(units: list[str], n: int) -> list[tuple[str, ...]]:
+def grams(units: Sequence[str], n: int) -> list[tuple[str, ...]]:
     """All runs of `n` units, in order."""
     return list(zip(*(units[i:] for i in range(n)), strict=False))
 

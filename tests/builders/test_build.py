@@ -81,11 +81,11 @@ def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
         "prompts": 60,
         "strong-native completions": 60,
         "weak-native completions": 60,
-        "weak-native completions: repetition": 6,
+        "weak-native completions: loop": 6,
         "pairs": 54,
         "no pair: no_candidates": 6,
     }
-    assert rejections({"eng_Latn": steps}) == {"repetition": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
+    assert rejections({"eng_Latn": steps}) == {"loop": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
     pairs = pl.read_parquet(tmp_path / "run/published/pairs/data/**/*.parquet")
     assert pairs["chosen_model"].unique().to_list() == ["strong"]
     assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == ([1.0], [0.0])
@@ -95,13 +95,13 @@ def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path:
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url), tmp_path / "run")
         assert len(server.calls) == 120
-        build = make(recipe(tmp_path, server.url, prompts=61, repetition=None), tmp_path / "run")
+        build = make(recipe(tmp_path, server.url, prompts=61, loop=None, repetition=None), tmp_path / "run")
         assert [body["messages"][-1]["content"] for body in server.calls[120:]] == [
             "Please tell me about the number 60 in one sentence."
         ] * 2
         steps = funnel(build, "eng_Latn")
         assert {step: steps[step] for step in ("pairs", "no pair: tie")} == {"pairs": 55, "no pair: tie": 6}
-        make(recipe(tmp_path, server.url, prompts=61, repetition=None), tmp_path / "run")
+        make(recipe(tmp_path, server.url, prompts=61, loop=None, repetition=None), tmp_path / "run")
         assert len(server.calls) == 122
 
 

@@ -14,8 +14,8 @@ from engines.language_id import language_share, verify
         ("这座城市位于塞纳河畔。", "zho_Hant", "no"),
         ("上海中文", "zho_Hant", "unsure"),  # every character is in both sets
         ("この街はとても美しいです。", "zho_Hans", "no"),
-        ("이 도시는 아름답습니다.", "jpn_Jpan", "unsure"),
-        ("이 도시는 정말로 아름답고 오래되었습니다.", "jpn_Jpan", "no"),
+        ("金", "jpn_Jpan", "unsure"),
+        ("이 도시는 아름답습니다.", "jpn_Jpan", "no"),
         ("Αυτή η πόλη είναι όμορφη.", "ell_Grek", "yes"),
         (
             "```python\nprint('only English words in this code block')\n```\nDas ist ein kurzes Programm, das etwas ausgibt.",

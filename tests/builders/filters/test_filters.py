@@ -1,17 +1,24 @@
 """Every reason to drop a row, in both directions: what must pass and what must fail."""
 
-import pytest
+from pathlib import Path
 
-from builders.filters.judge import Filters, judge
+import pytest
+import yaml
+
+from builders.filters.judge import Filters, judge, judge_all
+from builders.filters.pool import CHUNK
 from builders.filters.subject import Subject
 from builders.filters.text import is_text
+from cards.languages import PAPER_23
 
+CLEAN = yaml.safe_load((Path(__file__).parent / "clean_answers.yaml").read_text(encoding="utf-8"))
+UNSPACED = ("jpn_Jpan", "zho_Hans", "zho_Hant")
 SENTENCES = {
     "arb_Arab": "باريس هي عاصمة فرنسا وأكبر مدنها من حيث عدد السكان.",
     "ces_Latn": "Hlavním městem Francie je Paříž a žije v ní přes dva miliony lidí.",
     "deu_Latn": "Die Hauptstadt von Frankreich ist Paris, eine Stadt an der Seine.",
     "ell_Grek": "Η πρωτεύουσα της Γαλλίας είναι το Παρίσι.",
-    "eng_Latn": "The capital of France is Paris.",
+    "eng_Latn": "The capital of France is Paris, a city on the river Seine.",
     "fra_Latn": "La capitale de la France est Paris, une ville traversée par la Seine.",
     "heb_Hebr": "בירת צרפת היא פריז.",
     "hin_Deva": "फ्रांस की राजधानी पेरिस है और यह सीन नदी के किनारे बसा है।",
@@ -63,24 +70,50 @@ def test_a_text_too_short_to_tell_passes(text: str) -> None:
         ("", "empty"),
         ("   \n\t", "empty"),
         ("\u200f\u200e\ufeff", "empty"),
-        ("no " * 40, "repetition"),
-        ("I do not know what to say. " * 8, "repetition"),
-        ("A" + "ha" * 300, None),
+        ("…", "empty"),
+        ("。", "empty"),
+        ("no " * 40, "loop"),
+        ("I do not know what to say. " * 8, "loop"),
+        ("A" + "ha" * 300, "loop"),
+        ("It rains on the hills and on the hills and on the hills and on the hills, I think.", "loop"),
+        ("The sea is blue, and the hills are green. " + "The more you read of it the more you know. " * 4, "repetition"),
         ("ha ha ha", None),
+        ("Very, very, very well!", None),
+        ("Happy birthday to you,\nHappy birthday to you,\nHappy birthday, dear Ada,\nHappy birthday to you!", None),
         ("1. One apple\n2. Two pears\n3. Three plums\n4. Four figs\n5. Five dates", None),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n" + "-" * 60, None),
         ("for i in range(3):\n    print(i)\nfor j in range(4):\n    print(j)\nprint(i + j)", None),
+        ("2 + 2 = 4, 2 + 3 = 5, 2 + 4 = 6, 2 + 5 = 7, 2 + 6 = 8, 2 + 7 = 9, 2 + 8 = 10, 2 + 9 = 11", None),
+        ("\n".join(f"{n}. She said that she would come on day {n}." for n in range(2, 5)), None),
+        ("The same long line of a log file.\n" * 5 + "The end of it.", "repeated_lines"),
     ],
 )
 def test_empty_and_repetitive_texts(text: str, expected: str | None) -> None:
     assert reason(text, filters=Filters(wrong_language=None)) == expected
 
 
-@pytest.mark.parametrize(
-    ("code", "loop"), [("zho_Hans", "我不知道" * 20), ("jpn_Jpan", "わかりません" * 20), ("hin_Deva", "मुझे नहीं पता " * 20)]
-)
-def test_loops_in_scripts_with_and_without_spaces(code: str, loop: str) -> None:
-    assert reason(loop, code) == "repetition"
+@pytest.mark.parametrize("code", SENTENCES)
+def test_a_sentence_that_gets_stuck_is_a_loop_in_every_script(code: str) -> None:
+    sentence = SENTENCES[code].rstrip(".。।")
+    stuck = sentence[-7:] * 8 if code in UNSPACED else " " + " ".join(sentence.split()[-3:] * 8)
+    measures, why = judge(Subject(sentence + stuck, code), Filters())
+    assert why == "loop"
+    assert {m["name"]: m["value"] for m in measures}["loop"] > 0.6
+    twice = f"{SENTENCES[code]}\n{SENTENCES[code]}"  # a refrain, no loop
+    assert judge(Subject(twice, code), Filters(repetition=None))[1] is None
+
+
+@pytest.mark.parametrize("code", sorted(CLEAN))
+def test_ten_clean_answers_pass_every_filter_in_every_language(code: str) -> None:
+    assert len(CLEAN[code]) >= 10
+    subjects = [Subject(text, code, prompt="?") for text in CLEAN[code]]
+    translated = [Subject(text, code, english) for text, english in zip(CLEAN[code], CLEAN["eng_Latn"], strict=True) if code != "eng_Latn"]
+    rejected = {s.text: j.rejected_by for s, j in zip(subjects + translated, judge_all(subjects + translated, Filters()), strict=True)}
+    assert {text: why for text, why in rejected.items() if why} == {}
+
+
+def test_the_clean_answers_are_of_the_23_languages() -> None:
+    assert set(CLEAN) == set(PAPER_23)
 
 
 def test_limits_of_length_and_generation() -> None:
@@ -93,15 +126,22 @@ def test_a_copied_source_is_rejected_and_a_name_is_not() -> None:
     source = "The capital of France is Paris."
     assert reason("the capital of france is  Paris", "deu_Latn", source) == "copied_source"
     assert reason("Die Hauptstadt von Frankreich ist Paris.", "deu_Latn", source) is None
+    assert reason("Moby Dick", "jpn_Jpan", "Moby Dick") is None
     assert reason("Jean-Paul Sartre", "deu_Latn", "Jean-Paul Sartre") is None
-    assert reason(source, "eng_Latn", source) is None
 
 
 def test_every_measure_is_kept_up_to_the_first_rejection() -> None:
-    measures, why = judge(Subject("no " * 40, "eng_Latn"), Filters(wrong_language=None, copied_source=None))
-    assert why == "repetition"
-    assert [m["name"] for m in measures] == ["empty", "too_long", "truncated", "repetition"]
-    assert measures[-1]["value"] == 1.0
+    measures, why = judge(Subject("no " * 40, "eng_Latn"), Filters(wrong_language=None))
+    assert why == "loop"
+    names = ["empty", "too_long", "truncated", "chat_template", "refusal", "self_identification", "loop"]
+    assert [m["name"] for m in measures] == names
+    assert measures[-1]["value"] == pytest.approx(119 / 120)  # the last space is not of the loop
+
+
+def test_rows_are_judged_alike_in_one_process_and_in_two() -> None:
+    rows = [Subject(text, code) for code in CLEAN for text in [*CLEAN[code], "no " * 40]] * 12  # more than one job's rows
+    assert len(rows) > CHUNK
+    assert judge_all(rows, Filters(processes=1)) == judge_all(rows, Filters(processes=2))
 
 
 @pytest.mark.parametrize(

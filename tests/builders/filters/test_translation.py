@@ -1,0 +1,163 @@
+"""What a translation lost, kept or invented, in scripts with their own digits, stops and spaces; and quality by a model."""
+
+from pathlib import Path
+
+import pytest
+
+from builders.filters.judge import Filters, judge, judge_all
+from builders.filters.subject import Subject
+from cards.errors import InputError
+from engines.quality import Quality, estimates
+
+RULES = dict.fromkeys(("wrong_language", "copied_source", "half_translated", "length_ratio", "oscillation", "repetition", "loop"))
+
+
+def reason(text: str, code: str, source: str, **thresholds: object) -> str | None:
+    return judge(Subject(text, code, source), Filters.model_validate(thresholds)).rejected_by
+
+
+def alone(name: str, text: str, code: str, source: str) -> str | None:
+    """The reason where only this one of the filters that compare a text with its source is asked."""
+    return reason(text, code, source, **{rule: limit for rule, limit in RULES.items() if rule != name})
+
+
+@pytest.mark.parametrize(
+    ("code", "kept", "lost"),
+    [
+        ("deu_Latn", "1.250 Schritte, 48 Tage, 1987 und 3600 Sekunden.", "Schritte, Tage und Sekunden."),
+        ("arb_Arab", "١٬٢٥٠ خطوة و٤٨ يوما وعام ١٩٨٧ و٣٦٠٠ ثانية.", "خطوات وأيام وثوان."),
+        ("pes_Arab", "۱٬۲۵۰ قدم، ۴۸ روز، سال ۱۹۸۷ و ۳۶۰۰ ثانیه.", "قدم‌ها، روزها و ثانیه‌ها."),
+        ("hin_Deva", "१,२५० कदम, ४८ दिन, वर्ष १९८७ और ३६०० सेकंड।", "कदम, दिन और सेकंड।"),
+        ("jpn_Jpan", "1250歩、48日、1987年、3600秒。", "歩、日、年、秒。"),
+    ],
+)
+def test_lost_numbers_in_the_digits_of_every_script(code: str, kept: str, lost: str) -> None:
+    source = "1,250 steps, 48 days, 1987 and 3600 seconds."
+    assert alone("lost_numbers", kept, code, source) is None
+    assert alone("lost_numbers", lost, code, source) == "lost_numbers"
+    assert alone("lost_numbers", lost + " 11 22 33 44", code, "Steps, days and seconds.") == "lost_numbers"  # invented
+
+
+@pytest.mark.parametrize(
+    ("code", "kept", "lost"),
+    [
+        ("fra_Latn", "Ouvrez https://example.org/a et écrivez {name}.", "Ouvrez la page et écrivez le nom."),
+        ("zho_Hans", "打开 https://example.org/a 并写入{name}。", "打开网页并写下名字。"),
+        ("arb_Arab", "افتح https://example.org/a واكتب {name}.", "افتح الصفحة واكتب الاسم."),
+    ],
+)
+def test_lost_addresses_and_placeholders(code: str, kept: str, lost: str) -> None:
+    source = "Open https://example.org/a and write {name}."
+    assert alone("lost_marks", kept, code, source) is None
+    assert alone("lost_marks", lost, code, source) == "lost_marks"
+
+
+@pytest.mark.parametrize(
+    ("code", "sentences"),
+    [
+        ("deu_Latn", ["Es regnet.", "Er schläft.", "Sie liest.", "Wir warten.", "Sie gehen.", "Ich koche."]),
+        ("jpn_Jpan", ["雨が降る。", "彼は眠る。", "彼女は読む。", "私たちは待つ。", "彼らは行く。", "私は料理する。"]),
+        ("hin_Deva", ["बारिश होती है।", "वह सोता है।", "वह पढ़ती है।", "हम रुकते हैं।", "वे जाते हैं।", "मैं पकाता हूँ।"]),
+        ("arb_Arab", ["إنها تمطر.", "هو نائم.", "هي تقرأ.", "نحن ننتظر.", "هم يذهبون.", "أنا أطبخ."]),
+    ],
+)
+def test_lost_sentences_by_the_stops_of_every_script(code: str, sentences: list[str]) -> None:
+    source = "It rains. He sleeps. She reads. We wait. They go. I cook."
+    joiner = "" if code == "jpn_Jpan" else " "
+    assert alone("lost_sentences", joiner.join(sentences), code, source) is None
+    assert alone("lost_sentences", joiner.join(sentences[:2]), code, source) == "lost_sentences"
+
+
+def test_lost_lines() -> None:
+    source = "Milk\nBread\nButter\nJam"
+    assert alone("lost_sentences", "Milch\nBrot\nButter\nMarmelade", "deu_Latn", source) is None
+    assert alone("lost_sentences", "Milch, Brot", "deu_Latn", source) == "lost_sentences"
+
+
+def test_half_translated() -> None:
+    source = "The river is long and wide. Many boats go up and down on it every day."
+    half = "Der Fluss ist lang und breit. Many boats go up and down on it every day."
+    assert reason(half, "deu_Latn", source) == "half_translated"
+    assert reason("Der Fluss ist lang und breit. Jeden Tag fahren viele Boote auf ihm auf und ab.", "deu_Latn", source) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "stuck", "fine"),
+    [
+        ("deu_Latn", "Das Haus am See, das Haus am See, das Haus am See ist alt.", "Das Haus am See ist alt und schön."),
+        ("rus_Cyrl", "Дом у озера, дом у озера, дом у озера старый.", "Дом у озера старый и красивый."),
+        ("zho_Hans", "湖边的那座老房子很美，湖边的那座老房子很美，湖边的那座老房子很美。", "湖边的那座老房子很美。"),
+    ],
+)
+def test_oscillation_is_what_the_source_does_not_say_twice(code: str, stuck: str, fine: str) -> None:
+    assert alone("oscillation", stuck, code, "The old house by the lake is beautiful.") == "oscillation"
+    assert alone("oscillation", fine, code, "The old house by the lake is beautiful.") is None
+    thrice = "The house by the lake, the house by the lake, the house by the lake is old."
+    assert alone("oscillation", stuck, code, thrice) is None
+
+
+def test_the_usual_length_is_published_for_few_rows_and_learned_from_many() -> None:
+    source, same = "The house by the lake is old and beautiful.", "湖边的房子又旧又美。"
+    assert alone("length_ratio", same, "zho_Hans", source) is None
+    assert alone("length_ratio", same * 8, "zho_Hans", source) == "length_ratio"
+    assert alone("length_ratio", "古", "zho_Hans", source * 8) == "length_ratio"
+    filters = Filters.model_validate({**dict.fromkeys(RULES), "length_ratio": 3.0, "repeated_lines": None, "lost_sentences": None})
+    rows = [Subject(same * 8, "zho_Hans", source)] * 300 + [Subject(same, "zho_Hans", source)]
+    reasons = [judgement.rejected_by for judgement in judge_all(rows, filters)]
+    assert reasons[:300] == [None] * 300  # in this batch eight times the text is usual
+    assert reasons[300] == "length_ratio"
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny BERT that embeds texts, with a vocabulary of a few words."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("encoder")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "house", "is", "old", "das", "haus", "ist", "alt"]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+    config = BertConfig(
+        vocab_size=12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_labels=1, initializer_range=1.0
+    )
+    torch.manual_seed(1)
+    for name, kind in (("embeds", BertModel), ("reads", BertForSequenceClassification)):
+        kind(config).save_pretrained(folder / name)
+        fast.save_pretrained(folder / name)
+    return folder
+
+
+def test_quality_by_embeddings_is_one_for_the_same_text_and_rejects_below_the_least(encoder: Path) -> None:
+    config = Quality(model=str(encoder / "embeds"), least=0.99)
+    same, other = estimates([("the house is old", "the house is old"), ("the house is old", "das haus")], config)
+    assert same == pytest.approx(1.0, abs=1e-5)
+    assert other < 0.99
+    filters = Filters.model_validate({**dict.fromkeys(RULES), "quality": {"model": str(encoder / "embeds"), "least": 0.99}})
+    rows = [
+        Subject("the house is old", "eng_Latn", "the house is old"),
+        Subject("das haus", "deu_Latn", "the house is old"),
+        Subject("das haus", "deu_Latn"),
+    ]
+    found = judge_all(rows, filters)
+    assert [judgement.rejected_by for judgement in found] == [None, "quality", None]
+    assert [{m["name"]: m["value"] for m in j.measures}.get("quality") for j in found] == [
+        pytest.approx(same),
+        pytest.approx(other),
+        None,
+    ]
+
+
+def test_quality_by_a_classifier_does_not_depend_on_its_batch(encoder: Path) -> None:
+    config = Quality(model=str(encoder / "reads"), least=0.0)
+    pairs = [("the house is old", "das haus ist alt"), ("the house", "das haus")]
+    both = estimates(pairs, config)
+    assert both == pytest.approx([estimates([pair], config)[0] for pair in pairs], abs=1e-5)
+    assert both[0] != pytest.approx(both[1], abs=1e-4)
+
+
+def test_a_quality_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"quality: .* cannot be read"):
+        estimates([("a", "b")], Quality(model=str(tmp_path / "none"), least=0.5))
