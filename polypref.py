@@ -1,7 +1,7 @@
 """polypref's public face: `polypref.load(…)` in Python, and the command line, one function a command."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,8 @@ import typer
 from cards.errors import BudgetReached, InputError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    import polars as pl
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
     from cards.mixtures import Mixture
 
@@ -27,6 +28,7 @@ app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")]
+Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
 TrainRecipe = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
 Model = Annotated[str | None, typer.Option(help="The base model: a folder or a Hub id; instead of the recipe's.")]
 Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
@@ -39,25 +41,37 @@ def load(
     name: str,
     *,
     language: str | None = None,
-    mixture: "str | Mixture | None" = None,
+    mixture: "str | Mixture | Mapping[str, object] | None" = None,
     revision: str | None = None,
     split: str | None = None,
-) -> "Dataset | DatasetDict":
+    streaming: bool = False,
+) -> "Dataset | DatasetDict | IterableDataset | IterableDatasetDict":
     """A published dataset, from the Hub ("ORG/NAME") or a folder.
 
-    `language` is any name of a language; `mixture` a named subset such as "ml-5-50k"; `revision` a
-    branch, tag or commit; `split` "train" or "test", both by default. Raises cards.errors.InputError.
+    `language` is any name of a language; `mixture` a named subset such as "ml-5-50k", or the fields of one's own; `revision`
+    a branch, tag or commit; `split` "train" or "test", both by default; `streaming` reads rows as they are used.
+    Raises cards.errors.InputError.
     """
     from cards import hub
 
-    return hub.load(name, language=language, mixture=mixture, revision=revision, split=split)
+    return hub.load(name, language=language, mixture=mixture, revision=revision, split=split, streaming=streaming)
+
+
+def scan(name: str, *, languages: Sequence[str] | None = None, split: str | None = None, revision: str | None = None) -> "pl.LazyFrame":
+    """The rows of a published dataset as a polars LazyFrame; see `load`. Files of a repository are downloaded first.
+
+    Raises cards.errors.InputError.
+    """
+    from cards import hub
+
+    return hub.scan(name, languages=languages, split=split, revision=revision)
 
 
 @app.command(epilog="Example: polypref build recipes/demo.yaml --workdir runs/demo --languages de --languages fr")
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
     workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
-    languages: Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")] = None,
+    languages: Languages = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
@@ -77,9 +91,7 @@ def build(
 
     config = read_config(recipe, Recipe, _values(values), overlay or ())
     if languages:
-        from cards.languages import languages as codes
-
-        config = config.model_copy(update={"languages": codes(name for group in languages for name in group.split(","))})
+        config = config.model_copy(update={"languages": _codes(languages)})
     if limit:
         sample = min(limit, config.prompts.sample or limit)
         config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
@@ -100,18 +112,68 @@ def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one th
     print_status(workdir)
 
 
-@app.command(epilog="Example: polypref publish runs/demo/published/pairs --repo my-org/demo-pairs")
+@app.command(epilog="Example: polypref publish runs/demo --repo my-org/demo-pairs --dry-run")
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A published folder (runs/NAME/published/pairs), or a checkpoint.")],
-    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub.")],
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="The branch to publish to.")] = None,
-    pr: Annotated[bool, typer.Option(help="Open a pull request instead.")] = False,
+    workdir: Annotated[Path, typer.Argument(help="A run's folder, one published folder of it, or a checkpoint.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub; prompts and completions go to NAME-prompts and NAME-completions.")],
+    languages: Languages = None,
+    rejected: Annotated[bool, typer.Option(help="Publish what was rejected, too, as NAME-rejected.")] = False,
+    models: Annotated[bool, typer.Option(help="Publish the run's checkpoints, too, as NAME-<checkpoint>.")] = False,
+    private: Annotated[bool, typer.Option(help="Make new repositories private.")] = False,
+    gated: Annotated[bool, typer.Option(help="People have to agree to share their name before they may read.")] = False,
+    pr: Annotated[bool, typer.Option(help="Open pull requests instead.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch to publish to; made where there is none.")] = None,
+    tag: Annotated[str | None, typer.Option(help="A name for what is published.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Show what would change: files, rows, lines of the card.")] = False,
 ) -> None:
-    """Push a folder to the Hub in one commit; other languages, and prose that a person wrote there, stay."""
-    from cards import hub
+    """Push a run to the Hub, one commit a repository; other languages, and what people wrote into the card, stay.
 
-    print(hub.publish(folder, repo, private=private, revision=revision, pr=pr))
+    It is safe to repeat after any failure: what is there already is left alone.
+    """
+    from cards import checkpoint, release
+    from cards.push import Options
+
+    options = Options(_codes(languages), private, "auto" if gated else None, pr, revision)
+    if checkpoint.is_checkpoint(workdir):
+        print(checkpoint.push(workdir, repo, options).url)
+    elif dry_run:
+        for plan in release.plans(workdir, repo, options, rejected):
+            print("\n".join(plan.lines()))
+    else:
+        release.release(workdir, repo, options, tag=tag, rejected=rejected, models=models)
+
+
+@app.command(epilog="Example: polypref show my-org/demo-pairs --language deu_Latn -n 3")
+def show(
+    name: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a published folder.")],
+    language: Annotated[str | None, typer.Option(help="Any name of a language.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 3,
+    split: Annotated[str | None, typer.Option(help="train or test.")] = None,
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+) -> None:
+    """Print rows of a published dataset."""
+    from rich.console import Console
+
+    from cards.show import print_rows
+    from cards.show import show as rows
+
+    print_rows(rows(name, language, n, split, revision), Console())
+
+
+@app.command(epilog="Example: polypref trace my-org/demo-pairs 0123456789abcdef --language deu_Latn")
+def trace(
+    name: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a run's folder.")],
+    prompt_id: Annotated[str, typer.Argument(help="The prompt's id.")],
+    language: Annotated[str, typer.Option(help="Any name of a language.")],
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+) -> None:
+    """Print where a published pair comes from: its prompt, the translation, every completion and score."""
+    from rich.console import Console
+
+    from cards.show import print_chain
+    from cards.trace import chain
+
+    print_chain(chain(name, prompt_id, language, revision), Console())
 
 
 @train_app.command("dpo", epilog="Example: polypref train dpo recipes/paper-dpo.yaml --data my-org/pairs --output runs/dpo")
@@ -171,6 +233,12 @@ def demo(
     from demo.run import run
 
     run(rundir, seed)
+
+
+def _codes(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    from cards.languages import languages
+
+    return languages(name for group in names for name in group.split(",")) if names else None
 
 
 def _values(values: Sequence[str] | None) -> dict[str, str]:

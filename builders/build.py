@@ -14,7 +14,7 @@ from builders.config import Completer, ImportedScores, LanguageRule, Recipe
 from builders.imports import ByLanguage
 from cards.errors import InputError
 from cards.languages import languages
-from cards.tables import hash16
+from cards.tables import TABLES, hash16
 from engines.base import Engine
 from engines.config import start
 from engines.pool import Pool
@@ -207,7 +207,13 @@ class Build:
                         first, second = sizes[0], sizes[0] + sizes[1]
                         return pair.ranked(config, *(pl.concat(f) for f in (frames[:first], frames[first:second], frames[second:])))
 
-                    yield Step(part, "ranked", (*group, *candidates, *scored), ["pair", config.identity()], no_requests(make))
+                    yield Step(
+                        part,
+                        "ranked",
+                        (*group, *candidates, *scored),
+                        ["pair", config.identity(), TABLES["ranked"].names()],
+                        no_requests(make),
+                    )
 
         self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
 

@@ -14,7 +14,7 @@ class Table(Config):
     """Somebody's table: a file (JSONL, JSON, CSV, TSV or parquet, also .gz) or a dataset of the Hub, and its columns.
 
     `text` holds a string, a list of turns, or messages ({role, content} or ShareGPT's {from, value});
-    `id` one column or several; `language` a column, or a language's name if no column is called so.
+    `id` one column or several; `language` a column, or a language's name if no column is called so. `license`: its own.
     """
 
     path: Path | None = None
@@ -25,6 +25,7 @@ class Table(Config):
     text: str
     id: tuple[str, ...] = ()
     language: str = "eng_Latn"
+    license: Operational[str | None] = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "Table":
@@ -112,11 +113,14 @@ class Pair(Config):
 
 
 class Publish(Config):
-    """What the published folder says, and which share of the prompts is its test split."""
+    """What the published folders say, and which share of the prompts is their test split.
+
+    Without a `license` the one holds that follows from those of sources and models, where these are known.
+    """
 
     name: str
     title: str
-    license: str
+    license: str | None = None
     test_share: float = Field(0.1, ge=0, lt=1)
     notes: tuple[str, ...] = ()
 

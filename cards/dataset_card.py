@@ -14,20 +14,29 @@ import yaml
 
 from cards.errors import InputError
 from cards.languages import LANGUAGES
+from cards.licences import parts
 from cards.metadata import metadata
 from cards.mixtures import NAMED
+from cards.plots import plots
 from cards.tables import TABLES
 
+PLOT = """<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="assets/scores-dark.svg">
+  <img alt="Quantiles of scores and margins by language; the tables below have the numbers." src="assets/scores-light.svg">
+</picture>"""
 TEMPLATES = Path(__file__).parent / "templates"
 START = (
     "<!-- polypref: generated text starts here; what stands above this line, or below the line that ends it, is kept by later writes. -->"
 )
 END = "<!-- polypref: generated text ends here. -->"
+BESIDE = ("prompts", "completions", "rejected")  # repositories beside the pairs are called after them
 SHARES = {
     "prompts": ("source", "translator"),
     "completions": ("origin", "generator", "finish_reason"),
     "scores": ("scorer",),
     "pairs": ("chosen_origin", "chosen_model"),
+    "candidates": ("origin", "generator", "finish_reason"),
+    "rejected": ("stage", "rejected_by"),
 }
 
 _YAML = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
@@ -79,20 +88,27 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "sizes": _sizes(languages),
         "funnel": _funnel(languages),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
+        "plot": PLOT if plots(facts) else "",
+        "longer": words["longer"][table],
         "scores": _scores(languages),
         "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),
         "columns": _table([("column", "what it is"), *((f"`{name}`", words["columns"][name]) for name in TABLES[table])]),
         "made": _made(builds, languages),
+        "lineage": _lineage(facts),
         "repo": repo,
+        "repo_base": re.sub(f"-({'|'.join(BESIDE)})$", "", repo) if any(made["recipe"] for made in builds.values()) else "",
+        "filter": words["filter"][table].replace("REPO", repo).replace("LANGUAGE", some),
         "language": some,
         "name": LANGUAGES[some].name,
         "mixtures": ", ".join(f"`{name}`" for name in NAMED) if pairs else "",
         "training": _training(repo) if pairs else "",
         "limits": _bullets(words["limits"][table]),
         "license": facts.get("license") or "",
+        "licenses": _licenses(facts),
+        "files": _files(languages),
         "recipes": _recipes(builds, languages),
     }
-    sections = re.split(r"^(?=## )", (TEMPLATES / "dataset_card.md").read_text("utf-8"), flags=re.M)
+    sections = re.split(r"^(?=##+ )", (TEMPLATES / "dataset_card.md").read_text("utf-8"), flags=re.M)
     return "".join(_filled(section, values) for section in sections).strip()
 
 
@@ -114,6 +130,7 @@ def _bullets(items: Iterable[str]) -> str:
 
 
 def _sizes(languages: Mapping[str, Any]) -> str:
+    tokens = list(dict.fromkeys(name for about in languages.values() for name in about.get("tokens", ())))
     lengths = list(dict.fromkeys(name for about in languages.values() for name in about["quantiles"] if name.endswith("_characters")))
 
     def cells(files: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -123,7 +140,10 @@ def _sizes(languages: Mapping[str, Any]) -> str:
     def megabytes(files: Sequence[Mapping[str, Any]]) -> str:
         return f"{sum(file['bytes'] for file in files) / 1e6:.2f}"
 
-    head = ["config", "language", "train", "test", "prompts", *(name.replace("_", " ") for name in lengths), "MB"]
+    def total(name: str, abouts: Iterable[Mapping[str, Any]]) -> str:
+        return f"{sum(about.get('tokens', {}).get(name, 0) for about in abouts):,}"
+
+    head = ["config", "language", "train", "test", "prompts", *(name.replace("_", " ") for name in [*lengths, *tokens]), "MB"]
     rows = [
         [
             code,
@@ -131,12 +151,14 @@ def _sizes(languages: Mapping[str, Any]) -> str:
             *cells(about["files"]),
             f"{about['prompts']:,}",
             *(number(about["quantiles"][name].get("p50")) for name in lengths),
+            *(total(name, [about]) for name in tokens),
             megabytes(about["files"]),
         ]
         for code, about in languages.items()
     ]
     files = [file for about in languages.values() for file in about["files"]]
-    return _table([head, *rows, ["default", "all", *cells(files), "", *("" for _ in lengths), megabytes(files)]])
+    sums = (total(name, languages.values()) for name in tokens)
+    return _table([head, *rows, ["default", "all", *cells(files), "", *("" for _ in lengths), *sums, megabytes(files)]])
 
 
 def _funnel(languages: Mapping[str, Any]) -> str:
@@ -156,11 +178,17 @@ def _scored(languages: Mapping[str, Any]) -> list[str]:
 
 def _scores(languages: Mapping[str, Any]) -> str:
     names = _scored(languages)
+    pairs = any("chosen_longer" in about for about in languages.values())
     head = ["language", *(f"{name.replace('_', ' ')} {q[1:]}%" for name in names for q in ("p5", "p50", "p95"))]
     rows = [
-        [code, *(number(about["quantiles"][name].get(q)) for name in names for q in ("p5", "p50", "p95"))]
+        [
+            code,
+            *(number(about["quantiles"].get(name, {}).get(q)) for name in names for q in ("p5", "p50", "p95")),
+            *([f"{about['chosen_longer'] / _rows(about):.1%}" if _rows(about) else ""] if pairs else []),
+        ]
         for code, about in languages.items()
     ]
+    head += ["chosen is longer"] if pairs else []
     return _table([head, *rows]) if names else ""
 
 
@@ -185,15 +213,44 @@ def _builds(languages: Mapping[str, Any]) -> dict[str, list[str]]:
     return builds
 
 
+def _rows(about: Mapping[str, Any]) -> int:
+    return sum(file["rows"] for file in about["files"])
+
+
 def _made(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
     rows = [
-        [model["role"], model["name"], f"`{model['model']}`", f"`{model['revision']}`", ", ".join(codes) if len(builds) > 1 else "all"]
+        [
+            model["role"],
+            model["name"],
+            f"`{model['model']}`",
+            f"`{model['revision']}`" if model["revision"] else "",
+            ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items()),
+            ", ".join(codes) if len(builds) > 1 else "all",
+        ]
         for build, codes in _builds(languages).items()
         for model in builds[build]["models"]
     ]
-    models = _table([["role", "name", "model", "revision", "languages"], *rows]) if rows else ""
+    models = _table([["role", "name", "model", "revision", "settings", "languages"], *rows]) if rows else ""
     sources = _bullets(dict.fromkeys(source for build in builds.values() for source in build["sources"]))
     return "\n\n".join(filter(None, (models, f"Sources:\n\n{sources}" if sources else "")))
+
+
+def _lineage(facts: Mapping[str, Any]) -> str:
+    lines = [f"`{build}`: {', '.join(codes)}" for build, codes in _builds(facts["languages"]).items()]
+    related = [
+        f"{name}: [{other['repo']}](https://huggingface.co/datasets/{other['repo']}/tree/{other['commit']}) at `{other['commit']}`"
+        for name, other in facts["related"].items()
+    ]
+    return _bullets([*lines, *related])
+
+
+def _licenses(facts: Mapping[str, Any]) -> str:
+    return _table([["made from", "licence"], *([what, found or "not known"] for what, found in parts(facts))]) if parts(facts) else ""
+
+
+def _files(languages: Mapping[str, Any]) -> str:
+    rows = [[f"`{file['path']}`", f"{file['rows']:,}", f"`{file['sha256']}`"] for about in languages.values() for file in about["files"]]
+    return _table([["file", "rows", "sha256"], *rows]) if rows else ""
 
 
 def _recipes(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:

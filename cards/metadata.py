@@ -24,12 +24,16 @@ def metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]
     files |= {code: about["files"] for code, about in languages.items()}
     rows = sum(file["rows"] for file in files["default"])
     tags = [*TAGS.get(table, ()), *(["multilingual"] if len(languages) > 1 else []), "synthetic", "polypref"]
+    sources = list(dict.fromkeys(source for build in facts["builds"].values() for source in build.get("source_datasets", ())))
     own = {
         "language": sorted({LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in languages}),
         **({"license": facts["license"]} if facts.get("license") else {}),
         "pretty_name": facts["title"],
         "size_categories": [next((size for limit, size in SIZES.items() if rows < limit), "10M<n<100M")],
         "task_categories": ["text-generation"],
+        "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"],
+        "annotations_creators": ["machine-generated"],
+        "source_datasets": sources or ["original"],
         "tags": list(dict.fromkeys([*tags, *_listed(old.get("tags"))])),
         "configs": [_config(name, described) for name, described in files.items() if described],
         "dataset_info": [_info(name, described, table) for name, described in files.items() if described],

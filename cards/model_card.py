@@ -20,7 +20,10 @@ NOT_HYPER = {"method", "base", "data", "reward", "control"}
 
 
 def model_card(facts: Mapping[str, Any]) -> str:
-    """README.md of a checkpoint: valid Hub metadata and what it is, from `training.run.facts` with its `curve` and `left_out`."""
+    """README.md of a checkpoint: valid Hub metadata and what it is, from `training.run.facts` with its `curve` and `left_out`.
+
+    `winrate`: the checkpoint's entry of eval's winrate.json ({judge: {"win", …, "languages"}}) with `base` and `prompts`, if there is one.
+    """
     import jinja2
 
     templates = jinja2.Environment(
@@ -33,13 +36,14 @@ def model_card(facts: Mapping[str, Any]) -> str:
     )
     short, method = METHODS[facts["key"]["method"]]
     text: str = templates.get_template("model_card.md").render(
-        **{"reward": None, **facts},
+        **{"reward": None, "winrate": None, **facts},
         metadata=yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True),
         short=short,
         method=method,
         control=facts["key"].get("control"),
         hyper=_hyper(facts["key"]),
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
+        language_names={code: LANGUAGES[code].name for code in LANGUAGES},
         columns=[column for column in CURVE_COLUMNS[facts["key"]["method"]] if any(column in row for row in facts["curve"])],
         curve_rows=_spread(facts["curve"], 8),
     )

@@ -91,6 +91,35 @@ def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
     assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == ([1.0], [0.0])
 
 
+def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url), tmp_path / "run")
+    published = tmp_path / "run/published"
+    completions = pl.read_parquet(published / "completions/data/**/*.parquet")
+    assert completions.height == 114
+    assert completions.schema["scores"] == pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
+    ranked = completions.sort("prompt_id", "rank").filter(pl.len().over("prompt_id") == 2)
+    assert ranked["generator"].to_list() == ["strong", "weak"] * 54
+    assert ranked["rank"].to_list() == [1, 2] * 54
+    assert [scores[0]["name"] for scores in ranked["scores"].head(2)] == ["rule", "rule"]
+    rejected = pl.read_parquet(published / "rejected/data/**/*.parquet")
+    reasons = Counter(rejected.select("stage", "generator", "rejected_by").iter_rows())
+    assert reasons == {("completions", "weak", "repetition"): 6, ("pairs", None, "no_candidates"): 6}
+    loop = rejected.filter(pl.col("stage") == "completions")["messages"][0].to_list()
+    assert loop == [{"role": "assistant", "content": "I do not know. " * 30}]
+    pairs = pl.read_parquet(published / "pairs/data/**/*.parquet")
+    keys = {
+        "prompt_id": "prompt_id",
+        "language": "language",
+        "chosen_model": "generator",
+        "chosen_origin": "origin",
+        "chosen_sample": "sample",
+    }
+    found = pairs.join(completions, left_on=list(keys), right_on=list(keys.values()), how="left")
+    assert found["completion"].to_list() == [messages[0]["content"] for messages in pairs["chosen"]]
+    assert found["chosen_tokens"].to_list() == found["tokens"].to_list()
+
+
 def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path: Path) -> None:
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url), tmp_path / "run")

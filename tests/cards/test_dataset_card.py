@@ -1,8 +1,10 @@
 """Every number in the card is recomputed from the published rows."""
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -10,10 +12,12 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
+from cards import plots
 from cards.dataset_card import dataset_card, number
 from cards.errors import InputError
 from cards.folder import read_facts, write_dataset
 from cards.languages import LANGUAGES
+from cards.tables import hash16, rows_to_frame
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva", "nob_Latn"]
 
@@ -43,6 +47,11 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
     found = tables((folder / "README.md").read_text())
     sizes, funnel, scores = found["What is in it 0"], found["How many rows were kept, and why the others were not 0"], found["Scores 0"]
     origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
+    digests = found["Files 0"]
+    assert set(found) == {
+        *("What is in it 0", "How many rows were kept, and why the others were not 0", "Scores 0", "Columns 0"),
+        *("Whose rows they are 0", "Whose rows they are 1", "How it was made 0", "Licence 0", "Files 0"),
+    }  # a table that is not here has numbers that nobody checks
     splits = {"train": 0, "test": 0}
     everything = []
     for i, code in enumerate(CODES):
@@ -58,6 +67,15 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
         for column in ("prompt", "chosen", "rejected"):
             lengths = pl.Series([sum(len(m["content"]) for m in messages) for messages in rows[column]])
             assert sizes[code][f"{column} characters"] == number(lengths.median())
+        for column in ("chosen_tokens", "rejected_tokens"):
+            assert sizes[code][column.replace("_", " ")] == f"{rows[column].sum():,}"
+        lengths = [[sum(len(m["content"]) for m in messages) for messages in rows[side]] for side in ("chosen", "rejected")]
+        share = sum(a > b for a, b in zip(*lengths, strict=True)) / rows.height
+        assert scores[code]["chosen is longer"] == f"{share:.1%}"
+        for file in (folder / "data" / code).iterdir():
+            digest, count = hashlib.sha256(file.read_bytes()).hexdigest(), pq.read_metadata(file).num_rows
+            name = f"`{file.relative_to(folder)}`"
+            assert digests[name] == {"file": name, "rows": str(count), "sha256": f"`{digest}`"}
         assert funnel[code] == {"language": code, "prompts in": "90", "wrong_language": "7", "too_long": "3", "ties": str(i)}
         for column in ("chosen_score", "rejected_score", "margin"):
             for percent in (5, 50, 95):
@@ -67,7 +85,39 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
             assert table[code] == {"language": code, **shares(rows[column])}
     assert {split: sizes["default"][split] for split in splits} == {split: str(n) for split, n in splits.items()}
     assert origins["all"] == {"language": "all", **shares(pl.concat(everything)["chosen_origin"])}
-    assert found["How it was made 0"]["translator"]["revision"] == f"`{'f' * 40}`"
+    for column in ("chosen_tokens", "rejected_tokens"):
+        assert sizes["default"][column.replace("_", " ")] == f"{pl.concat(everything)[column].sum():,}"
+    assert len(digests) == len(list(folder.glob("data/*/*.parquet")))
+    made = found["How it was made 0"]["translator"]
+    assert (made["revision"], made["settings"]) == (f"`{'f' * 40}`", "beams 4")
+    assert found["Licence 0"] == {
+        "source questions with numbers": {"made from": "source questions with numbers", "licence": "not known"},
+        "translator facebook/m2m100_418M": {"made from": "translator facebook/m2m100_418M", "licence": "mit"},
+    }
+
+
+def test_the_picture_shows_the_quantiles(folder: Path) -> None:
+    for theme in ("light", "dark"):
+        svg = (folder / "assets" / f"scores-{theme}.svg").read_text()
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+        lines = [(float(a), float(b)) for a, b in re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', svg)]
+        expected = []
+        for n, columns in enumerate((["chosen_score", "rejected_score"], ["margin"])):
+            ends = [[rows_of(folder, code)[column].quantile(q, "linear") for q in (0.05, 0.95)] for code in CODES for column in columns]
+            low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+            left = plots.LABELS + n * (plots.PANEL + plots.GAP)
+            expected += [[left + plots.PANEL * (value - low) / (high - low) for value in end] for end in ends]
+        assert [x for pair in lines for x in pair] == pytest.approx([x for pair in expected for x in pair], abs=0.06)
+        assert all(LANGUAGES[code].name.split(" (")[0] in svg for code in CODES)
+
+
+def test_the_lineage_is_that_of_everything_made_with_it(folder: Path, tmp_path, pairs, facts) -> None:
+    build = read_facts(folder)["builds"]
+    assert [hash16(made) for made in build.values()] == list(build)
+    assert f"- `{next(iter(build))}`: {', '.join(CODES)}\n" in (folder / "README.md").read_text()
+    candidates = rows_to_frame([], "candidates")
+    write_dataset(tmp_path / "other", "candidates", {"deu_Latn": candidates}, facts(CODES, name="acme/pairs-completions"))
+    assert list(read_facts(tmp_path / "other")["builds"]) == list(build)
 
 
 def shares(values: pl.Series) -> dict[str, str]:
@@ -154,14 +204,13 @@ def test_a_card_that_cannot_be_taken_apart_is_one_line(folder: Path, damage, lin
 
 
 def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
-    from cards.tables import rows_to_frame
-
     prompt = [{"role": "user", "content": "Hallo?"}]
     rows = [{"prompt_id": f"{i:016x}", "language": "deu_Latn", "prompt": prompt, "source": "questions"} for i in range(20)]
     write_dataset(tmp_path, "prompts", {"deu_Latn": rows_to_frame(rows, "prompts")}, facts([], license=None, recipe="", sources=[]))
     card = (tmp_path / "README.md").read_text()
     assert re.findall(r"^## (.*)", card, flags=re.M) == [
-        *("What is in it", "Whose rows they are", "Columns", "How it was made", "How to load it", "Limits", "Citation"),
+        *("What is in it", "How to load it", "Whose rows they are", "Columns", "How it was made", "Lineage", "How to filter it"),
+        *("Limits", "Licence", "Citation", "Files"),
     ]
     assert "$" not in card
     assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {"language": "deu_Latn", "questions": "100.0%"}
