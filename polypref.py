@@ -130,14 +130,12 @@ def publish(
 
     It is safe to repeat after any failure: what is there already is left alone.
     """
-    from cards import checkpoint, release
+    from cards import release
     from cards.push import Options
 
     options = Options(_codes(languages), private, "auto" if gated else None, pr, revision)
-    if checkpoint.is_checkpoint(workdir):
-        print(checkpoint.push(workdir, repo, options).url)
-    elif dry_run:
-        for plan in release.plans(workdir, repo, options, rejected):
+    if dry_run:
+        for plan in release.plans(workdir, repo, options, rejected=rejected, models=models):
             print("\n".join(plan.lines()))
     else:
         release.release(workdir, repo, options, tag=tag, rejected=rejected, models=models)

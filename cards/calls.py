@@ -17,19 +17,36 @@ T = TypeVar("T")
 
 def patiently(attempt: Callable[[], T]) -> T:
     """Tries again what fails in passing. An attempt plans anew, so one whose answer was lost finds nothing left to do."""
-    from httpx2 import HTTPError
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
     for n in range(ATTEMPTS - 1):
         try:
             return attempt()
-        except (HTTPError, LocalEntryNotFoundError, json.JSONDecodeError) as error:  # no JSON: validate-yaml behind a failing proxy
-            response = getattr(error, "response", None)
-            if response is not None and response.status_code not in (409, 412, 429) and response.status_code < 500:
+        except Exception as error:
+            pause = _pause(_beneath(error), FIRST_PAUSE * 2**n)
+            if pause is None:
                 raise
-            named = response.headers.get("Retry-After", "") if response is not None else ""
-            time.sleep(min(float(named), 60.0) if re.fullmatch(r"\d+(\.\d+)?", named) else FIRST_PAUSE * 2**n)
+            time.sleep(pause)
     return attempt()
+
+
+def _beneath(error: Exception) -> Exception:
+    """What an upload's RuntimeError is about."""
+    return error.__cause__ if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception) else error
+
+
+def _pause(error: Exception, otherwise: float) -> float | None:
+    """Seconds to wait before another try; None where it would fail alike."""
+    from httpx2 import HTTPError
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if not isinstance(error, HTTPError | LocalEntryNotFoundError | json.JSONDecodeError | ConnectionError):  # no JSON: from a failing proxy
+        return None
+    response = getattr(error, "response", None)
+    if response is None:
+        return otherwise
+    if response.status_code not in (409, 412, 429) and response.status_code < 500:
+        return None
+    named = response.headers.get("Retry-After", "")
+    return min(float(named), 60.0) if re.fullmatch(r"\d+(\.\d+)?", named) else otherwise
 
 
 @contextmanager
@@ -44,8 +61,11 @@ def one_line(repo: str, revision: str | None) -> Iterator[None]:
         raise
     except HFValidationError:
         raise InputError(f"{repo}: found neither a folder nor the name of a repository, expected ORG/NAME") from None
-    except (HTTPError, OSError) as error:
-        raise InputError(f"{repo}: {_reason(error, revision)}") from None
+    except (HTTPError, OSError, RuntimeError) as error:
+        cause = _beneath(error)
+        if isinstance(cause, RuntimeError):
+            raise
+        raise InputError(f"{repo}: {_reason(cause, revision)}") from None
     except ValueError as error:  # a card that the Hub refuses, an unknown config or split, an answer that is no JSON
         raise InputError(f"{repo}: {' '.join(str(error).split())}") from None
 
@@ -58,7 +78,7 @@ def _reason(error: Exception, revision: str | None) -> str:
         case GatedRepoError():
             return "gated: ask for access on its page, then run `hf auth login` or set HF_TOKEN"
         case RepositoryNotFoundError():
-            return "found no such dataset repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
+            return "found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
         case RevisionNotFoundError():
             return f"found no revision {revision!r}"
     match response.status_code if response is not None else None:

@@ -1,7 +1,6 @@
 """The dataset card: README.md with the Hub's metadata, written from facts.json alone.
 
-What stands between two marker lines is generated; a person's text above and below them, their metadata keys, tags and
-configs are kept when the card is written anew.
+A person's text, metadata keys, tags and configs are kept when the card is written anew (cards/prose.py).
 """
 
 import re
@@ -12,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from cards.errors import InputError
 from cards.languages import LANGUAGES
 from cards.licences import parts
 from cards.metadata import metadata
 from cards.mixtures import NAMED
 from cards.plots import plots
+from cards.prose import put_together, taken_apart
 from cards.tables import TABLES
 
 PLOT = """<picture>
@@ -25,10 +24,6 @@ PLOT = """<picture>
   <img alt="Quantiles of scores and margins by language; the tables below have the numbers." src="assets/scores-light.svg">
 </picture>"""
 TEMPLATES = Path(__file__).parent / "templates"
-START = (
-    "<!-- polypref: generated text starts here; what stands above this line, or below the line that ends it, is kept by later writes. -->"
-)
-END = "<!-- polypref: generated text ends here. -->"
 BESIDE = ("prompts", "completions", "rejected")  # repositories beside the pairs are called after them
 SHARES = {
     "prompts": ("source", "translator"),
@@ -39,10 +34,6 @@ SHARES = {
     "rejected": ("stage", "rejected_by"),
 }
 
-_YAML = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
-_START = re.compile(r"<!-- polypref: generated text starts here.*?-->")
-_END = re.compile(r"<!-- polypref: generated text ends here.*?-->\n?")
-
 
 def dataset_card(facts: Mapping[str, Any], existing: str | None = None, repo: str | None = None, draft: str | None = None) -> str:
     """The text of README.md for facts.json, in place of `existing`; `repo` (ORG/NAME) is what its examples load.
@@ -50,30 +41,11 @@ def dataset_card(facts: Mapping[str, Any], existing: str | None = None, repo: st
     A person's text is taken from `draft` where `existing` has none. Raises InputError where one of them cannot be taken apart:
     metadata that is not YAML, or one marker line without the other.
     """
-    old, above, below = _taken_apart(existing or "")
-    draft_old, draft_above, draft_below = _taken_apart(draft or "")
+    old, above, below = taken_apart(existing or "")
+    draft_old, draft_above, draft_below = taken_apart(draft or "")
     if not (above + below).strip():
         above, below = draft_above, draft_below
-    header = yaml.safe_dump(metadata(facts, {**draft_old, **old}), sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{header}---\n{above}{START}\n\n{_body(facts, repo or facts['name'])}\n\n{END}\n{below}"
-
-
-def _taken_apart(card: str) -> tuple[dict[str, Any], str, str]:
-    """Metadata, text above and text below the generated text; in a card without marker lines all of its text goes below."""
-    block = _YAML.match(card)
-    try:
-        header = (yaml.safe_load(block[1]) if block else None) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"README.md: metadata is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(header, dict):
-        raise InputError(f"README.md: metadata: found {type(header).__name__}, expected keys and values")
-    body = card[block.end() :] if block else card
-    start, end = _START.search(body), _END.search(body)
-    if start and end and start.end() < end.start():
-        return header, body[: start.start()], body[end.end() :]
-    if start or end:
-        raise InputError("README.md: found only one of the two lines that enclose the generated text, expected both or none")
-    return header, "", f"\n{body}" if body.strip() else ""
+    return put_together(metadata(facts, {**draft_old, **old}), above, _body(facts, repo or facts["name"]), below)
 
 
 def _body(facts: Mapping[str, Any], repo: str) -> str:
@@ -94,9 +66,9 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),
         "columns": _table([("column", "what it is"), *((f"`{name}`", words["columns"][name]) for name in TABLES[table])]),
         "made": _made(builds, languages),
-        "lineage": _lineage(facts),
+        "lineage": _lineage(facts, repo),
         "repo": repo,
-        "repo_base": re.sub(f"-({'|'.join(BESIDE)})$", "", repo) if any(made["recipe"] for made in builds.values()) else "",
+        "repo_base": _pairs_of(repo) if any(made["recipe"] for made in builds.values()) else "",
         "filter": words["filter"][table].replace("REPO", repo).replace("LANGUAGE", some),
         "language": some,
         "name": LANGUAGES[some].name,
@@ -235,12 +207,20 @@ def _made(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
     return "\n\n".join(filter(None, (models, f"Sources:\n\n{sources}" if sources else "")))
 
 
-def _lineage(facts: Mapping[str, Any]) -> str:
+def _pairs_of(repo: str) -> str:
+    """The repository of the pairs that `repo` is called after, or `repo` itself."""
+    return re.sub(f"-({'|'.join(BESIDE)})$", "", repo)
+
+
+def _lineage(facts: Mapping[str, Any], repo: str) -> str:
     lines = [f"`{build}`: {', '.join(codes)}" for build, codes in _builds(facts["languages"]).items()]
     related = [
         f"{name}: [{other['repo']}](https://huggingface.co/datasets/{other['repo']}/tree/{other['commit']}) at `{other['commit']}`"
         for name, other in facts["related"].items()
     ]
+    pairs = _pairs_of(repo)
+    if facts["table"] != "pairs" and pairs != repo and "/" in repo:
+        related.append(f"pairs: [{pairs}](https://huggingface.co/datasets/{pairs}), which name the commit that holds their rows here")
     return _bullets([*lines, *related])
 
 

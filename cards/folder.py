@@ -139,6 +139,11 @@ def described_files(facts: Facts) -> list[Mapping[str, Any]]:
     return [file for about in facts["languages"].values() for file in about["files"]]
 
 
+def content_of(facts: Facts) -> str:
+    """A digest of all rows that the facts describe."""
+    return hashlib.sha256("".join(f"{file['sha256']}  {file['path']}\n" for file in described_files(facts)).encode()).hexdigest()[:16]
+
+
 def parquet_files(folder: Path, languages: tuple[str, ...] | None = None, split: str | None = None) -> list[Path]:
     """The parquet files of a published folder, in the order of languages and shards.
 

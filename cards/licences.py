@@ -62,7 +62,7 @@ def licence(stated: str | None, made_of: Iterable[Part]) -> str:
     if stated:
         for part in made_of:
             if (problem := _problem(part, stated)) is not None:
-                raise InputError(f"licence: {stated}, as stated by the recipe, conflicts with {part[0]} ({part[1]}): {problem}")
+                raise InputError(f"licence: {stated} is stated, but conflicts with {part[0]} ({part[1]}): {problem}")
         return stated
     if unknown := [what for what, found in made_of if found is None]:
         raise InputError(f"licence: none is stated and that of {unknown[0]} is not known; state publish.license in the recipe")
@@ -110,4 +110,4 @@ def _terms(part: Part) -> frozenset[str]:
 
 
 def _against(stated: str | None) -> str:
-    return f"; the recipe states {stated}" if stated else ""
+    return f"; stated is {stated}" if stated else ""

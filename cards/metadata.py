@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from cards.languages import LANGUAGES
+from cards.prose import listed
 from cards.tables import TABLES
 
 TAGS = {"pairs": ["preference", "dpo", "rlhf"]}
@@ -34,19 +35,15 @@ def metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]
         "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"],
         "annotations_creators": ["machine-generated"],
         "source_datasets": sources or ["original"],
-        "tags": list(dict.fromkeys([*tags, *_listed(old.get("tags"))])),
+        "tags": list(dict.fromkeys([*tags, *listed(old.get("tags"))])),
         "configs": [_config(name, described) for name, described in files.items() if described],
         "dataset_info": [_info(name, described, table) for name, described in files.items() if described],
     }
     for key in ("configs", "dataset_info"):
         own[key] += [
-            config for config in _listed(old.get(key)) if config.get("config_name", "default") not in {"default", *facts["languages"]}
+            config for config in listed(old.get(key)) if config.get("config_name", "default") not in {"default", *facts["languages"]}
         ]
     return {**own, **{key: value for key, value in old.items() if key not in own}}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _splits(files: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cards.calls import one_line, patiently
 from cards.errors import InputError
-from cards.folder import Facts, described_files, documents, merged, parsed_facts, read_facts
+from cards.folder import Facts, content_of, described_files, documents, merged, parsed_facts, read_facts
 from cards.licences import licence, parts
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.hf_api import RepoFile
+
+
+Kind = Literal["dataset", "model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,12 @@ class Plan:
     delete: tuple[str, ...] = ()
     card: tuple[str, str] = ("", "")  # before, after
 
+    def is_empty(self) -> bool:
+        return not self.add and not self.delete
+
     def lines(self) -> list[str]:
         """The plan for a person: files, rows by language and split, lines of the card."""
-        if not self.add and not self.delete:
+        if self.is_empty():
             return [f"{self.repo}: nothing changes"]
         made = "" if self.head else ", in a new repository"
         out = [f"{self.repo}: {len(self.add)} files to upload, {len(self.delete)} to delete{made}"]
@@ -99,7 +105,7 @@ def dry_run(folder: Path, repo: str, options: Options | None = None) -> Plan:
         from huggingface_hub import HfApi
 
         api = HfApi()
-        return patiently(lambda: _plan(api, folder, facts, repo, _existing_head(api, repo, options.revision), {}))
+        return patiently(lambda: _plan(api, folder, facts, repo, head_there(api, repo, options.revision), {}))
 
 
 def publishable(folder: Path, languages: Sequence[str] | None = None) -> Facts:
@@ -121,24 +127,19 @@ def publishable(folder: Path, languages: Sequence[str] | None = None) -> Facts:
     return facts
 
 
-def content(facts: Facts) -> str:
-    """A digest of all rows that the facts describe."""
-    return hashlib.sha256("".join(f"{file['sha256']}  {file['path']}\n" for file in described_files(facts)).encode()).hexdigest()[:16]
-
-
 def _push(api: "HfApi", folder: Path, facts: Facts, repo: str, options: Options, related: Mapping[str, Pushed]) -> Pushed:
     from huggingface_hub import CommitOperationDelete
 
     head = commit_to_build_on(api, repo, options)
     plan = _plan(api, folder, facts, repo, head, related)
-    digest = content(plan.facts)
-    if not plan.add and not plan.delete:
+    digest = content_of(plan.facts)
+    if plan.is_empty():
         return Pushed(repo, f"{api.endpoint}/datasets/{repo}/commit/{head}", head, False, digest)
     message = options.message or f"Publish {facts['table']}: {_named(list(facts['languages']))}"
     if options.pr:
         for opened in api.get_repo_discussions(repo, repo_type="dataset", discussion_type="pull_request", discussion_status="open"):
             tip = f"refs/pr/{opened.num}"
-            if opened.title == message and not (there := _plan(api, folder, facts, repo, tip, related)).add and not there.delete:
+            if opened.title == message and _plan(api, folder, facts, repo, tip, related).is_empty():
                 return Pushed(repo, opened.url, str(api.dataset_info(repo, revision=tip).sha), False, digest)
     operations: list[Any] = [*plan.add.values(), *(CommitOperationDelete(path) for path in plan.delete)]
     done = api.create_commit(
@@ -153,7 +154,7 @@ def _push(api: "HfApi", folder: Path, facts: Facts, repo: str, options: Options,
     return Pushed(repo, str(done.pr_url if options.pr else done.commit_url), done.oid, True, digest)
 
 
-def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Literal["dataset", "model"] = "dataset") -> str:
+def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Kind = "dataset") -> str:
     """The head of what is published to; a missing repository or branch is made, and its settings are what was asked for."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
@@ -177,15 +178,16 @@ def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Literal[
     return str(api.repo_info(repo, revision=options.revision, repo_type=kind).sha)
 
 
-def _existing_head(api: "HfApi", repo: str, revision: str | None) -> str | None:
+def head_there(api: "HfApi", repo: str, revision: str | None, kind: Kind = "dataset") -> str | None:
+    """The head of what would be published to; nothing is made. None for a repository that is not there."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
-        return str(api.dataset_info(repo, revision=revision).sha)
+        return str(api.repo_info(repo, revision=revision, repo_type=kind).sha)
     except GatedRepoError:
         raise
     except RevisionNotFoundError:  # a branch that would be made from main
-        return str(api.dataset_info(repo).sha)
+        return str(api.repo_info(repo, repo_type=kind).sha)
     except RepositoryNotFoundError:
         return None
 

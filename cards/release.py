@@ -1,7 +1,7 @@
-"""Publishes a run's folder: the repositories beside the pairs first, the pairs last, then what ties them together.
+"""Publishes a run's folder: the repositories beside the pairs first, the pairs after them, then checkpoints and a collection.
 
-Each repository changes by one commit of its own. The pairs, which people load, are last and name the commits of the others:
-whatever stops a publication in between, what they name is there. Repeating it does what is left.
+Each repository changes by one commit of its own and names the commits of those before it: whatever stops a publication in
+between, what a card names is there. Repeating it does what is left.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,17 @@ from cards import checkpoint
 from cards.calls import one_line, patiently
 from cards.dataset_card import BESIDE
 from cards.errors import InputError
-from cards.folder import read_facts
-from cards.push import Options, Plan, Pushed, dry_run, publishable, push
+from cards.folder import content_of, read_facts
+from cards.push import Kind, Options, Plan, Pushed, dry_run, publishable, push
 
 
 def datasets(run: Path, repo: str, rejected: bool = False) -> list[tuple[str, Path, str]]:
     """(name, folder, repository) of what a run publishes, in the order in which it goes out.
 
-    `run` is a run's folder (`runs/demo`), or a published folder by itself. Raises InputError where it is neither.
+    `run` is a run's folder (`runs/demo`), or a published folder by itself; none are in a checkpoint. Raises InputError otherwise.
     """
+    if checkpoint.is_checkpoint(run):
+        return []
     if read_facts(run) is not None:
         return [("", run, repo)]
     published = run / "published"
@@ -32,9 +34,18 @@ def datasets(run: Path, repo: str, rejected: bool = False) -> list[tuple[str, Pa
     return [*found, ("pairs", published / "pairs", repo)]
 
 
-def plans(run: Path, repo: str, options: Options, rejected: bool = False) -> list[Plan]:
+def plans(run: Path, repo: str, options: Options, *, rejected: bool = False, models: bool = False) -> list[Plan]:
     """What `release` would change, repository by repository."""
-    return [dry_run(folder, name, options) for _, folder, name in datasets(run, repo, rejected)]
+    found = {name: dry_run(folder, called, options) for name, folder, called in datasets(run, repo, rejected)}
+    pairs = found.get("pairs")
+    if pairs is None:
+        there = None
+    else:
+        commit = str(pairs.head) if pairs.is_empty() else "the commit to come"
+        there = Pushed(pairs.repo, "", commit, False, content_of(pairs.facts))
+    for path, name in _models(run, repo, models):
+        found[name] = checkpoint.dry_run(path, name, options, checkpoint.about(path, _winrate(run), there))
+    return list(found.values())
 
 
 def release(
@@ -53,45 +64,58 @@ def release(
     called after the pairs ties several repositories together, unless this is a pull request or a branch.
     Raises InputError for what cannot be published, before the Hub is asked where it can be seen there.
     """
-    wanted = datasets(run, repo, rejected)
-    checkpoints = list(checkpoint.finished(run)) if models else []
+    wanted, checkpoints = datasets(run, repo, rejected), _models(run, repo, models)
     for _, folder, _ in wanted:
         publishable(folder, options.languages)
+    for path, _ in checkpoints:
+        checkpoint.about(path)
     done: dict[str, Pushed] = {}
     for name, folder, called in wanted:
-        related = done if name == "pairs" else {}
-        done[name] = push(folder, called, options, related)
+        done[name] = push(folder, called, options, dict(done))
         say(_line(done[name]))
         if tag:
             set_tag(called, tag, done[name].commit)
-    items = [(pushed.repo, "dataset") for pushed in done.values()]
-    for path in checkpoints:
-        pushed = checkpoint.push(path, f"{repo}-{path.name}", options, run / "eval" / "winrate.json")
+    items: list[tuple[str, Kind]] = [(pushed.repo, "dataset") for pushed in done.values()]
+    for path, called in checkpoints:
+        pushed = checkpoint.push(path, called, options, checkpoint.about(path, _winrate(run), done.get("pairs")))
         say(_line(pushed))
         items.append((pushed.repo, "model"))
+        if tag:
+            set_tag(called, tag, pushed.commit, "model")
     if len(items) > 1 and not options.pr and options.revision is None:
         say(collect(repo, items[::-1], options.private))
     return list(done.values())
 
 
-def set_tag(repo: str, name: str, commit: str) -> None:
-    """Names a commit of the dataset `repo`; nothing to do where it has that name. Raises InputError where the name is taken."""
+def _models(run: Path, repo: str, wanted: bool) -> list[tuple[Path, str]]:
+    """The run's checkpoints, or the one that `run` is, and the repositories that they go to."""
+    if checkpoint.is_checkpoint(run):
+        return [(run, repo)]
+    return [(path, f"{repo}-{path.name}") for path in checkpoint.finished(run)] if wanted else []
+
+
+def _winrate(run: Path) -> Path:
+    return run / "eval" / "winrate.json"
+
+
+def set_tag(repo: str, name: str, commit: str, kind: Kind = "dataset") -> None:
+    """Names a commit of `repo`; nothing to do where it has that name. Raises InputError where the name is taken."""
     with one_line(repo, commit):
         from huggingface_hub import HfApi
 
         api = HfApi()
 
         def attempt() -> None:
-            known = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo, repo_type="dataset").tags}
+            known = {tag.name: tag.target_commit for tag in api.list_repo_refs(repo, repo_type=kind).tags}
             if name in known and known[name] != commit:
                 raise InputError(f"{repo}: the tag {name!r} names {known[name]}, expected a new name for {commit}")
             if name not in known:
-                api.create_tag(repo, tag=name, revision=commit, repo_type="dataset")
+                api.create_tag(repo, tag=name, revision=commit, repo_type=kind)
 
         patiently(attempt)
 
 
-def collect(repo: str, items: Sequence[tuple[str, str]], private: bool = False) -> str:
+def collect(repo: str, items: Sequence[tuple[str, Kind]], private: bool = False) -> str:
     """Puts repositories into the collection that is called after `repo`, made where there is none; returns its address."""
     namespace, _, name = repo.partition("/")
     with one_line(repo, None):
@@ -104,7 +128,7 @@ def collect(repo: str, items: Sequence[tuple[str, str]], private: bool = False) 
             there = {(item.item_type, item.item_id) for item in found.items}
             for item, kind in items:
                 if (kind, item) not in there:
-                    api.add_collection_item(found.slug, item, kind, exists_ok=True)  # type: ignore[arg-type]
+                    api.add_collection_item(found.slug, item, kind, exists_ok=True)
             return f"{api.endpoint}/collections/{found.slug}"
 
         return patiently(attempt)

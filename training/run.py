@@ -18,6 +18,7 @@ import polars as pl
 
 from cards import hub
 from cards.errors import InputError
+from cards.folder import content_of
 from cards.model_card import base_license, model_card
 from store.progress import Progress
 from store.workdir import Resolved, Workdir
@@ -90,6 +91,7 @@ def facts(recipe: Recipe, method: str, base: Resolved, rows: pl.DataFrame, **mor
     key |= {name: value for name, value in recipe.identity().items() if name not in TOLD_OTHERWISE} | more
     counts = rows["language"].value_counts().sort("language")
     on_hub = not Path(recipe.data).is_dir()
+    published = hub.published_facts(recipe.data, recipe.data_revision)
     return {
         "key": json.loads(json.dumps(key)),
         "name": recipe.output.resolve().name,
@@ -100,6 +102,8 @@ def facts(recipe: Recipe, method: str, base: Resolved, rows: pl.DataFrame, **mor
             "revision": recipe.data_revision,
             "digest": content,
             "on_hub": on_hub,
+            "license": published["license"],
+            "content": content_of(published),  # tells whether it is what is published later
             "mixture": recipe.mixture,
             "rows": dict(counts.iter_rows()),
         },

@@ -66,7 +66,7 @@ answer([
     line(load, "{repo}", split="dev"), line(scan, "{repo}", languages=["fr"]),
 ])
 """)
-    missing = "found no such dataset repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
+    missing = "found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
     assert lines[0].startswith(f"{repo}: BuilderConfig 'fra_Latn' not found. Available: ['default', 'deu_Latn', 'eng_Latn']")
     assert lines[1:3] == [f"{repo}: found no revision 'v9'", f"{repo}-none: {missing}"]
     assert lines[3] == "./none: found neither a folder nor the name of a repository, expected ORG/NAME"

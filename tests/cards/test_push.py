@@ -129,7 +129,7 @@ answer([line(publish, "other", "{repo}"), line(publish, "other", "{repo}", priva
 """) == [
         f"{repo}: the Hub answered 503 (injected 503); it is safe to try again",
         f"{repo}: is a public repository, expected a private one; make it private first, or publish it as a public one",
-        f"{repo}-new: found no such dataset repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)",
+        f"{repo}-new: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)",
     ]
     assert look.commits(hub, repo) == ["Publish pairs: deu_Latn, eng_Latn", "initial commit"]
 
@@ -146,7 +146,7 @@ def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, p
         push(tmp_path / "bare", "acme/pairs")
     model = {"role": "translator", "name": "nllb", "model": "facebook/nllb-200-3.3B", "revision": "", "license": "cc-by-nc-4.0"}
     write_dataset(tmp_path / "nllb", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], models=[model]))
-    stated = r"licence: apache-2\.0, as stated by the recipe, conflicts with translator facebook/nllb-200-3\.3B \(cc-by-nc-4\.0\)"
+    stated = r"licence: apache-2\.0 is stated, but conflicts with translator facebook/nllb-200-3\.3B \(cc-by-nc-4\.0\)"
     with pytest.raises(InputError, match=stated):
         push(tmp_path / "nllb", "acme/pairs")
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from cards import checkpoint
 from cards.errors import InputError
+from cards.folder import content_of, read_facts
 from cards.release import datasets
 from cards.show import plain, print_chain, print_rows, show
 from cards.trace import chain
@@ -46,6 +47,9 @@ answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for push
         name: (f"{repo}-{name}", commit) for name, commit in zip(names, said, strict=False)
     }
     assert [hub.repo("dataset", f"{repo}-{name}").ref("refs/tags/v1") for name in names] == said[:3]
+    beside = json.loads(look.text(hub, f"{repo}-completions", "facts.json"))["related"]
+    assert {name: other["commit"] for name, other in beside.items()} == {"prompts": said[0]}
+    assert f"- pairs: [{repo}](https://huggingface.co/datasets/{repo}), which name" in look.text(hub, f"{repo}-prompts", "README.md")
     card = look.text(hub, repo, "README.md")
     assert f"- prompts: [{repo}-prompts](https://huggingface.co/datasets/{repo}-prompts/tree/{said[0]}) at `{said[0]}`" in card
     order = [r["path"] for r in hub.log if "/commit/" in r["path"]]
@@ -98,7 +102,7 @@ answer([line(load, "{repo}")])
         meta = hub.repo("dataset", f"{repo}{name}").meta
         assert (meta["private"], meta["gated"], meta["discussions"]) == (True, "auto", [])
     assert [c["private"] for c in hub.collections.values() if c["title"] == repo.split("/")[1]] == [True]
-    assert lines == [f"{repo}: found no such dataset repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"]
+    assert lines == [f"{repo}: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"]
     run(CODES, salt="second")
     urls = client(f"""
 urls = [pushed.url for pushed in release(Path("run"), "{repo}", Options(pr=True))]
@@ -142,7 +146,7 @@ def test_what_a_folder_lacks_is_said(tmp_path, run) -> None:
         datasets(folder, "a/b", rejected=True)
 
 
-def make_checkpoint(folder: Path, **key: object) -> None:
+def make_checkpoint(folder: Path, content: str = "", **key: object) -> None:
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(bytes(range(256)))
     (folder / "config.json").write_text("{}")
@@ -151,16 +155,18 @@ def make_checkpoint(folder: Path, **key: object) -> None:
         "name": folder.name,
         "license": "apache-2.0",
         "base": {"model": "policy", "revision": "f" * 40, "on_hub": False},
-        "data": {"name": "pairs", "revision": None, "digest": "sha256:0", "on_hub": False, "mixture": None, "rows": {"deu_Latn": 30}},
+        "data": {"name": "pairs", "revision": None, "digest": "sha256:0", "on_hub": False, "mixture": None, "rows": {"deu_Latn": 30}}
+        | {"license": "apache-2.0", "content": content},
         "left_out": 0,
     }
     (folder / "training.json").write_text(json.dumps(made_from))
     (folder / "training_log.jsonl").write_text('{"step": 1, "loss": 0.7, "reward_margin": 0.1, "reward_accuracy": 0.5}\n')
 
 
-def test_checkpoints_go_out_with_their_win_rates(hub, client, run, look, repo) -> None:
+def test_checkpoints_go_out_with_their_data_and_their_win_rates(hub, client, run, look, repo) -> None:
     folder = run(CODES)
-    make_checkpoint(folder / "checkpoints" / "dpo")
+    content = content_of(read_facts(folder / "published" / "pairs"))
+    make_checkpoint(folder / "checkpoints" / "dpo", content)
     make_checkpoint(folder / "checkpoints" / "control", control="shuffle")
     games = {"win": 0.5, "loss": 0.25, "tie": 0.25, "difference": 0.25, "low": 0.1, "high": 0.4, "games": 40, "prompts": 20}
     result = {
@@ -172,15 +178,51 @@ def test_checkpoints_go_out_with_their_win_rates(hub, client, run, look, repo) -
     (folder / "eval").mkdir()
     (folder / "eval" / "winrate.json").write_text(json.dumps(result))
     assert [path.name for path in checkpoint.finished(folder)] == ["dpo"]
-    client(f'[release(Path("run"), "{repo}", Options(), models=True) for _ in range(2)]')
+    planned, nothing = client(f"""
+from huggingface_hub import hf_hub_download
+show = lambda: "\\n".join("\\n".join(plan.lines()) for plan in plans(Path("run"), "{repo}", Options(), models=True))
+planned = show()
+pushed = release(Path("run"), "{repo}", Options(), models=True)
+card = Path(hf_hub_download("{repo}-dpo", "README.md")).read_text().replace("- trl\\n", "- trl\\n- law\\n", 1) + "\\n## Thanks\\n"
+(Path("run") / "checkpoints" / "dpo" / "config.json").write_text("{{ }}")
+from huggingface_hub import HfApi
+for name, text in (("README.md", card), ("model-00001-of-00001.safetensors", "old")):
+    HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo=name, repo_id="{repo}-dpo")
+for _ in range(2):
+    release(Path("run"), "{repo}", Options(), models=True)
+answer([planned, show().splitlines()[-1]])
+""")
+    assert f"{repo}-dpo: 5 files to upload, 0 to delete, in a new repository" in planned.splitlines()
+    assert nothing == f"{repo}-dpo: nothing changes"
     assert set(look.blobs(hub, f"{repo}-dpo", "model")) - {".gitattributes"} == {
         *("README.md", "config.json", "model.safetensors", "training.json", "training_log.jsonl")
     }
     git = hub.repo("model", f"{repo}-dpo")
-    assert [commit["title"] for commit in git.history(git.ref("refs/heads/main"))] == ["Publish dpo", "initial commit"]
+    titles = [commit["title"] for commit in git.history(git.ref("refs/heads/main"))]
+    assert (titles[0], titles[3:]) == ("Publish dpo", ["Publish dpo", "initial commit"])
     card = look.text(hub, f"{repo}-dpo", "README.md", "model")
     assert "| oracle | all | 50.0% | 25.0% | 25.0% | +25.0% | +10.0% to +40.0% | 20 |" in card
     assert "| oracle | German | 62.5% | 25.0% | 25.0% | +25.0% |  | 20 |" in card
     assert f'from_pretrained("{repo}-dpo")' in card
+    commit = hub.repo("dataset", repo).ref("refs/heads/main")
+    assert f"| data | [{repo}](https://huggingface.co/datasets/{repo}) at `{commit}`, train split |" in card
+    assert f"datasets:\n- {repo}\n" in card
+    assert "- law\n" in card
+    assert card.endswith("\n## Thanks\n")
     items = next(c["items"] for c in hub.collections.values() if c["title"] == repo.split("/")[1])
     assert (f"{repo}-dpo", "model") in [(item["id"], item["type"]) for item in items]
+
+
+def test_a_checkpoint_by_itself_and_one_whose_licence_is_wider_than_its_data(hub, client, tmp_path, look, repo) -> None:
+    make_checkpoint(tmp_path / "dpo")
+    client(f"""
+release(Path("dpo"), "{repo}", Options(), tag="v1")
+described = json.loads(Path("dpo/training.json").read_text())
+described["data"]["license"] = "cc-by-nc-4.0"
+Path("dpo/training.json").write_text(json.dumps(described))
+""")
+    assert "model.safetensors" in look.blobs(hub, repo, "model")
+    git = hub.repo("model", repo)
+    assert git.ref("refs/tags/v1") == git.ref("refs/heads/main")
+    with pytest.raises(InputError, match=r"^licence: apache-2\.0 is stated, but conflicts with data pairs \(cc-by-nc-4\.0\)"):
+        checkpoint.about(tmp_path / "dpo")
