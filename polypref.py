@@ -85,6 +85,7 @@ def build(
     """
     from builders.build import Build
     from builders.config import Recipe
+    from builders.publish import as_run
     from builders.publish import publish as write_folders
     from store.config import read_config
     from store.workdir import Workdir
@@ -99,7 +100,7 @@ def build(
         made = Build(config, opened)
         made.make(only)
         if only is None:
-            funnels = write_folders(made, recipe.read_text("utf-8"), allow_incomplete)
+            funnels = write_folders(made, as_run(recipe, overlay or (), _values(values), limit), allow_incomplete)
             pairs = sum(funnel.get("pairs", 0) for funnel in funnels.values())
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 

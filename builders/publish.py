@@ -1,6 +1,7 @@
 """What a build publishes, as folders with cards: kept prompts, scored completions, what was rejected, pairs; and the funnel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -50,6 +51,16 @@ def publish(build: Build, recipe_text: str, allow_incomplete: bool = False) -> d
     write_dataset(folder / "rejected", "rejected", rejected(build), facts | {"name": f"{named}-rejected"})
     write_dataset(folder / "pairs", "pairs", pairs(build), facts)
     return funnels
+
+
+def as_run(recipe: Path, overlays: Sequence[Path] = (), values: Mapping[str, str] | None = None, limit: int | None = None) -> str:
+    """The recipe's text with what the command line changed of it, as comments; of paths on this machine the last part alone."""
+    said = [f"--set {name}={Path(value).name if Path(value).exists() else value}" for name, value in (values or {}).items()]
+    said += [f"--limit {limit}"] if limit else []
+    for overlay in overlays:
+        said += [f"--overlay {overlay.name}:", *(f"  {line}".rstrip() for line in overlay.read_text("utf-8").splitlines())]
+    changes = "".join(f"# {line}\n" for line in ["Run with:", *said]) if said else ""
+    return f"{recipe.read_text('utf-8').rstrip()}\n{changes}"
 
 
 def prompts(build: Build) -> dict[str, pl.LazyFrame]:

@@ -15,6 +15,7 @@ from cards.calls import one_line, patiently
 from cards.errors import InputError
 from cards.folder import Facts, content_of, described_files, documents, merged, parsed_facts, read_facts
 from cards.licences import licence, parts
+from cards.prose import listed, taken_apart
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
@@ -204,11 +205,13 @@ def _plan(api: "HfApi", folder: Path, facts: Facts, repo: str, head: str | None,
             return None
         return Path(api.hf_hub_download(repo, path, revision=head, repo_type="dataset")).read_text("utf-8")
 
-    published = there("facts.json")
+    published, card = there("facts.json"), there("README.md")
     before = parsed_facts(published, f"{repo}: facts.json") if published else None
+    if before is None:
+        _refuse_foreign(card, repo, facts)
     pointers = {name: _pointer(other, (before or {}).get("related", {}).get(name)) for name, other in related.items()}
     new = merged(before, {**facts, "name": repo, "related": {**(before or {}).get("related", {}), **pointers}})
-    draft, card = folder / "README.md", there("README.md")
+    draft = folder / "README.md"
     written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
     add = {
         path: CommitOperationAdd(path, new_content) for path, new_content in written.items() if not is_same(files.get(path), new_content)
@@ -222,6 +225,15 @@ def _plan(api: "HfApi", folder: Path, facts: Facts, repo: str, head: str | None,
     folders = tuple(f"data/{code}/" for code in facts["languages"])
     stale = tuple(path for path in files if path.startswith(folders) and path.endswith(".parquet") and path not in expected)
     return Plan(repo, head, new, before, add, frozenset(files), stale, (card or "", written["README.md"].decode()))
+
+
+def _refuse_foreign(card: str | None, repo: str, facts: Facts) -> None:
+    """Raises InputError where the repository has configs of our names that we did not publish: they would be lost."""
+    configs = listed(taken_apart(card or "")[0].get("configs"))
+    if taken := [name for config in configs if (name := config.get("config_name", "default")) in {"default", *facts["languages"]}]:
+        raise InputError(
+            f"{repo}: holds a config {taken[0]!r} but no facts.json, expected a repository that polypref published, or a new one"
+        )
 
 
 def _pointer(other: Pushed, known: Mapping[str, str] | None) -> dict[str, str]:

@@ -224,7 +224,7 @@ answer(refused)
 
 def test_stale_features_and_wiped_configs_are_mended(hub, client, folder, look, repo) -> None:
     """What datasets#8608 and huggingface_hub#3043 leave behind: a card whose features are those of older rows, one without configs."""
-    loads, foreign = client(f"""
+    loads, foreign, refused = client(f"""
 from datasets import Dataset, load_dataset
 from huggingface_hub import DatasetCard
 publish("pairs", "{repo}")
@@ -239,14 +239,18 @@ except Exception:
     broken = True
 publish("pairs", "{repo}")
 loads = [broken, load_dataset("{repo}", "deu_Latn", split="train").column_names[-3]]
-Dataset.from_dict({{"text": ["a", "b"]}}).push_to_hub("{repo}", "mine")
+strangers = Dataset.from_dict({{"text": ["a", "b"]}})
+strangers.push_to_hub("{repo}-strangers")
+refused = line(publish, "pairs", "{repo}-strangers")
+strangers.push_to_hub("{repo}", "mine")
 wiped = DatasetCard.load("{repo}")
 wiped.data.configs = [config for config in wiped.data.configs if config["config_name"] == "mine"]
 wiped.data.dataset_info = [info for info in wiped.data.dataset_info if info["config_name"] == "mine"]
 wiped.push_to_hub("{repo}", repo_type="dataset")
 publish("pairs", "{repo}")
 foreign = [load_dataset("{repo}", "mine", split="train").num_rows, load_dataset("{repo}", "eng_Latn", split="train+test").num_rows]
-answer([loads, [*foreign, load_dataset("{repo}", split="train+test").num_rows]])
+answer([loads, [*foreign, load_dataset("{repo}", split="train+test").num_rows], refused])
 """)
+    assert refused.startswith(f"{repo}-strangers: holds a config 'default' but no facts.json, expected")
     assert loads == [True, "margin"]
     assert foreign == [2, 40, 80]
