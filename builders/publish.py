@@ -7,12 +7,13 @@ from typing import Any
 import polars as pl
 
 from builders.build import PIVOT, Build
+from builders.config import ImportedScores, LanguageRule
 from builders.rows import name
 from cards.errors import InputError
 from cards.folder import write_dataset
 from cards.licences import known
 from cards.tables import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
-from engines.config import HttpGenerator, RewardModel
+from engines.config import HttpGenerator
 from store.config import Config
 from store.parts import Part
 
@@ -163,7 +164,9 @@ def models(build: Build) -> list[dict[str, Any]]:
     if recipe.translate and recipe.translate.engine:
         engines.append(("translator", recipe.translate.engine.model.rstrip("/").rsplit("/", 1)[-1], recipe.translate.engine))
     engines += [("generator", generator, config.engine) for generator, config in recipe.complete.generators.items() if config.engine]
-    engines += [("reward model", scorer, config) for scorer, config in recipe.score.items() if isinstance(config, RewardModel)]
+    engines += [
+        ("reward model", scorer, config) for scorer, config in recipe.score.items() if not isinstance(config, LanguageRule | ImportedScores)
+    ]
     for role, called, config in engines:
         if isinstance(config, HttpGenerator):
             model, revision = config.model, f"as served at {config.base_url}"

@@ -25,7 +25,7 @@ _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
     "completions": {"completion_characters": pl.col("completion").str.len_chars(), "tokens": pl.col("tokens")},
     "scores": {"score": pl.col("score")},
     "candidates": {"prompt_characters": _characters("prompt"), "completion_characters": pl.col("completion").str.len_chars()},
-    "rejected": {"characters": _characters("messages")},
+    "rejected": {"text_characters": _characters("messages")},
     "pairs": {
         "chosen_score": pl.col("chosen_score"),
         "rejected_score": pl.col("rejected_score"),

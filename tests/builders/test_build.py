@@ -120,6 +120,27 @@ def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path
     assert found["chosen_tokens"].to_list() == found["tokens"].to_list()
 
 
+def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url, too_long=90), tmp_path / "run")
+    published = tmp_path / "run/published"
+    rows = {name: pl.read_parquet(published / name / "data/**/*.parquet") for name in ("prompts", "completions", "rejected", "pairs")}
+    stages = {stage: rows["rejected"].filter(pl.col("stage") == stage) for stage in ("prompts", "completions", "pairs")}
+    expected = {"prompts": rows["prompts"].height + stages["prompts"].height}
+    for generator in ("strong", "weak"):
+        title, of_it = f"{generator}-native completions", pl.col("generator") == generator
+        left_out = stages["completions"].filter(of_it)["rejected_by"]
+        expected[title] = rows["completions"].filter(of_it).height + left_out.len()
+        expected |= {f"{title}: {reason}": (left_out == reason).sum() for reason in left_out.unique()}
+    expected["pairs"] = rows["pairs"].height
+    expected |= {f"no pair: {reason}": n for reason, n in Counter(stages["pairs"]["rejected_by"]).items()}
+    assert sum(expected[step] for step in expected if "no pair" in step) + expected["pairs"] == expected["prompts"]
+    card = (published / "pairs/README.md").read_text()
+    head, _, cells = [line.strip("| ").split(" | ") for line in card.split("a number counts the rows.\n\n")[1].splitlines()[:3]]
+    assert dict(zip(head[1:], map(int, cells[1:]), strict=True)) == expected
+    assert expected["weak-native completions: too_long"] > 0
+
+
 def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path: Path) -> None:
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url), tmp_path / "run")

@@ -127,7 +127,8 @@ def make_prompts(pairs: pl.DataFrame) -> pl.DataFrame:
 
 def make_rejected(language: str) -> pl.DataFrame:
     row = {"prompt_id": "f" * 16, "language": language, "stage": "prompts", "rejected_by": "too_long", "messages": messages("user", "x")}
-    return rows_to_frame([row], "rejected")
+    other = {"generator": "weak", "origin": "native", "sample": 0, "stage": "completions", "rejected_by": "empty", "messages": []}
+    return rows_to_frame([row, {**row, "prompt_id": "e" * 16, **other}], "rejected")
 
 
 def make_facts(languages: list[str], **changes: Any) -> dict[str, Any]:

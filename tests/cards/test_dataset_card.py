@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import statistics
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -13,7 +14,7 @@ import yaml
 from huggingface_hub import DatasetCard
 
 from cards import plots
-from cards.dataset_card import dataset_card, number
+from cards.dataset_card import SHARES, dataset_card, number
 from cards.errors import InputError
 from cards.folder import read_facts, write_dataset
 from cards.languages import LANGUAGES
@@ -98,6 +99,54 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["prompts", "completions", "rejected", "pairs"])
+def test_every_table_is_counted_right(run, name: str) -> None:
+    """What all four repositories say of their rows, recomputed without the code that measured them."""
+    folder = run(CODES, 30) / "published" / name
+    card = tables((folder / "README.md").read_text())
+    frames = {code: rows_of(folder, code) for code in CODES}
+    sizes, seen = card["What is in it 0"], {"config", "language", "train", "test", "prompts", "MB"}
+    texts = {
+        "prompts": ["prompt"],
+        "completions": ["prompt", "completion"],
+        "rejected": ["messages"],
+        "pairs": ["prompt", "chosen", "rejected"],
+    }
+    tokens = {"completions": ["tokens"], "pairs": ["chosen_tokens", "rejected_tokens"]}
+    for code, rows in frames.items():
+        for split in ("train", "test"):
+            found = sum(pq.read_metadata(file).num_rows for file in folder.glob(f"data/{code}/{split}-*.parquet"))
+            assert sizes[code][split] == str(found)
+        assert sizes[code]["prompts"] == str(len(set(rows["prompt_id"])))
+        for column in texts[name]:
+            lengths = [sum(len(m["content"]) for m in v) if isinstance(v, list) else len(v) for v in rows[column].to_list()]
+            title = "text characters" if column == "messages" else f"{column} characters"
+            assert sizes[code][title] == number(statistics.median(lengths))
+            seen.add(title)
+        for column in tokens.get(name, ()):
+            assert sizes[code][column.replace("_", " ")] == f"{sum(rows[column]):,}"
+            seen.add(column.replace("_", " "))
+    assert set(sizes["default"]) == seen, "a column that is not here has numbers that nobody checks"
+    if name == "completions":
+        for code, rows in frames.items():
+            scores = sorted(score["value"] for of_row in rows["scores"] for score in of_row)
+            for percent in (5, 50, 95):
+                cut = statistics.quantiles(scores, n=100, method="inclusive")[percent - 1]
+                assert card["Scores 0"][code][f"reward score {percent}%"] == number(round(cut, 6))
+    elif name != "pairs":
+        assert "Scores 0" not in card
+    shown = [table for title, table in card.items() if title.startswith("Whose rows they are")]
+    columns = [
+        column for column in SHARES["candidates" if name == "completions" else name] if any(r[column].count() for r in frames.values())
+    ]
+    for table, column in zip(shown, columns, strict=True):
+        for code, rows in [*frames.items(), ("all", pl.concat(frames.values()))]:
+            assert {value: share for value, share in table[code].items() if share != "0.0%"} == {"language": code, **shares(rows[column])}
+    assert {row["rows"] for row in card["Files 0"].values()} == {
+        str(pq.read_metadata(file).num_rows) for file in folder.glob("data/*/*.parquet")
+    }
+
+
 def test_the_picture_shows_the_quantiles(folder: Path) -> None:
     for theme in ("light", "dark"):
         svg = (folder / "assets" / f"scores-{theme}.svg").read_text()
@@ -123,6 +172,7 @@ def test_the_lineage_is_that_of_everything_made_with_it(folder: Path, tmp_path, 
 
 
 def shares(values: pl.Series) -> dict[str, str]:
+    values = values.drop_nulls()
     return {value: f"{(values == value).mean():.1%}" for value in values.unique().sort()}
 
 
