@@ -8,10 +8,11 @@ import polars as pl
 
 from builders.build import PIVOT, Build
 from builders.config import ImportedScores, LanguageRule
-from builders.rows import name
+from builders.rows import digest, name
 from cards.errors import InputError
 from cards.folder import write_dataset
 from cards.licences import known
+from cards.model_card import base_license
 from cards.tables import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
 from engines.config import HttpGenerator
 from store.config import Config
@@ -40,6 +41,7 @@ def publish(build: Build, recipe_text: str, allow_incomplete: bool = False) -> d
         "notes": list(recipe.publish.notes),
         "recipe": recipe_text,
         "sources": [name(source) for source in recipe.prompts.sources],
+        "source_revisions": {name(source): digest(source) for source in recipe.prompts.sources},
         "source_licenses": {name(s): found for s in recipe.prompts.sources if (found := s.license or known(name(s)))},
         "source_datasets": [source.repo for source in recipe.prompts.sources if source.repo],
         "models": models(build),
@@ -169,12 +171,13 @@ def models(build: Build) -> list[dict[str, Any]]:
     ]
     for role, called, config in engines:
         if isinstance(config, HttpGenerator):
-            model, revision = config.model, f"as served at {config.base_url}"
+            model, revision, license = config.model, f"as served at {config.base_url}", known(config.model)
         else:
             resolved = build.workdir.resolve(config.model, config.revision)
             model, revision = resolved.model, resolved.revision
+            license = known(model) or base_license(resolved.location, resolved.hub_revision)
         about: dict[str, Any] = {"role": role, "name": called, "model": model, "revision": revision}
-        found.append(about | {"settings": settings(config), "license": known(config.model)})
+        found.append(about | {"settings": settings(config), "license": license})
     imported = [(g, name(c.imported)) for g, c in recipe.complete.generators.items() if c.imported]
     nothing: dict[str, Any] = {"revision": "", "settings": {}, "license": None}
     return found + [{"role": "generator", "name": g, "model": f"imported from {table}"} | nothing for g, table in imported]

@@ -134,7 +134,10 @@ def _sizes(languages: Mapping[str, Any]) -> str:
 
 
 def _funnel(languages: Mapping[str, Any]) -> str:
-    steps = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
+    found = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
+    titles = [step for step in found if ": " not in step]
+    order = {title: place for place, title in enumerate([*titles, "no pair"])}
+    steps = sorted(found, key=lambda step: order[step.partition(": ")[0]])  # a reason after its step, whichever language had it first
     rows = [
         [code, *(f"{about['funnel'][step]:,}" if step in about["funnel"] else "" for step in steps)]
         for code, about in languages.items()
@@ -203,7 +206,9 @@ def _made(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
         for model in builds[build]["models"]
     ]
     models = _table([["role", "name", "model", "revision", "settings", "languages"], *rows]) if rows else ""
-    sources = _bullets(dict.fromkeys(source for build in builds.values() for source in build["sources"]))
+    revisions = {name: revision for build in builds.values() for name, revision in build.get("source_revisions", {}).items()}
+    names = dict.fromkeys(source for build in builds.values() for source in build["sources"])
+    sources = _bullets(f"{name}, `{revisions[name]}`" if name in revisions else name for name in names)
     return "\n\n".join(filter(None, (models, f"Sources:\n\n{sources}" if sources else "")))
 
 

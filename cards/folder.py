@@ -22,7 +22,7 @@ from cards.plots import plots
 from cards.tables import TABLES, cast, hash16, split_of
 
 Facts = dict[str, Any]  # facts.json, as `new_facts` makes it
-BUILD: Mapping[str, Any] = {"recipe": "", "models": [], "sources": [], "source_licenses": {}, "source_datasets": []}
+BUILD: Mapping[str, Any] = {"recipe": "", "models": [], "sources": [], "source_revisions": {}, "source_licenses": {}, "source_datasets": []}
 
 SPLITS = ("train", "test")
 ROWS_PER_FILE = 200_000
@@ -33,9 +33,10 @@ def write_dataset(folder: Path, table: str, frames: Mapping[str, pl.DataFrame | 
     """Publishes `frames` (FLORES code -> the rows of that language) into `folder`, beside the languages that stand there.
 
     `facts`: name, title, license (None: the one that follows, if one does), test_share, recipe (YAML text), models (role, name,
-    model, revision, settings, license), sources (names), source_licenses ({source: licence}), source_datasets (ids on the Hub),
-    notes, languages ({code: {"funnel": {step: rows}, …}}). The same input gives the same bytes. A language without rows keeps its
-    funnel in the card and has no files. Raises InputError for rows that are not of `table` or of their language.
+    model, revision, settings, license), sources (names), source_revisions ({source: sha256 or commit}), source_licenses
+    ({source: licence}), source_datasets (ids on the Hub), notes, languages ({code: {"funnel": {step: rows}, …}}). The same input
+    gives the same bytes. A language without rows keeps its funnel in the card and has no files. Raises InputError for rows that
+    are not of `table` or of their language.
     """
     old = read_facts(folder)
     merged(old, new_facts(table, facts, {code: {} for code in frames}))  # whether they can stand together, before a file is written

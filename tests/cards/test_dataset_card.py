@@ -147,6 +147,16 @@ def test_every_table_is_counted_right(run, name: str) -> None:
     }
 
 
+def test_a_reason_stands_after_its_step_whichever_language_had_it_first(folder: Path) -> None:
+    facts = read_facts(folder)
+    funnels = [{"prompts": 3, "a completions": 3, "pairs": 2, "no pair: tie": 1}, {"prompts": 4, "prompts: empty": 1, "a completions": 3}]
+    for code, funnel in zip(CODES, [*funnels, {"a completions": 1, "a completions: copied": 1}, {}], strict=True):
+        facts["languages"][code]["funnel"] = funnel
+    (head, *_) = tables(dataset_card(facts))["How many rows were kept, and why the others were not 0"].values()
+    expected = ["language", "prompts", "prompts: empty", "a completions", "a completions: copied", "pairs", "no pair: tie"]
+    assert list(head) == expected
+
+
 def test_the_picture_shows_the_quantiles(folder: Path) -> None:
     for theme in ("light", "dark"):
         svg = (folder / "assets" / f"scores-{theme}.svg").read_text()
