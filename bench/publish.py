@@ -67,8 +67,10 @@ def pushes(root: Path, xet: bool) -> list[Row]:
     ours, rival = list[Measured](), list[Measured]()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        lines = [server.stdout.readline() for _ in range(10)]
-        client = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines if line.startswith("export "))
+        client = {}
+        while "HF_TOKEN" not in client:  # the last line that it prints before it serves
+            name, _, value = server.stdout.readline().removeprefix("export ").strip().partition("=")
+            client[name] = value
         client["HF_HUB_DISABLE_XET"] = "0" if xet else "1"
         try:
             for turn in range(TURNS):

@@ -49,12 +49,15 @@ WALK: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
-def test_a_fault_at_every_call_of_a_publication(hub, client, run, look, xet: bool) -> None:
-    """The whole state of main is in its history: two commits, the first empty and the second whole, were never half of anything."""
-    run(["deu_Latn"], 20)
-    mode = "xet" if xet else "lfs"
-    whole = f"acme/{mode}-whole"
+@pytest.mark.parametrize(("mode", "later"), [("lfs", False), ("xet", False), ("lfs", True)], ids=["lfs", "xet", "a language more"])
+def test_a_fault_at_every_call_of_a_publication(hub, client, run, look, mode: str, later: bool) -> None:
+    """The whole state of main is in its history: an empty commit and a whole one (or two) were never half of anything."""
+    run(["deu_Latn", "swh_Latn"] if later else ["deu_Latn"], 20)
+    xet, first = mode == "xet", f"{mode}-later" if later else mode
+    before = 'release(Path("run"), {0}, Options(languages=("deu_Latn",)))' if later else "None"
+    whole = f"acme/{first}-whole"
+    client(before.format(f'"{whole}"'), xet=xet)
+    hub.log.clear()
     client(f'release(Path("run"), "{whole}", Options())', xet=xet)
     calls = [f"{r['method']} {r['path']}" for r in hub.log]
     assert len(calls) > 25
@@ -64,7 +67,8 @@ from urllib.request import Request, urlopen
 said = {{}}
 for name, fault in json.loads({json.dumps(json.dumps(WALK))}).items():
     for k in range({len(calls)}):
-        called = f"acme/{mode}-{{name.replace(' ', '-')}}-{{k}}"
+        called = f"acme/{first}-{{name.replace(' ', '-')}}-{{k}}"
+        {before.format("called")}
         urlopen(Request("{hub.url}/_hub/faults", data=json.dumps(fault | dict(match=".", skip=k)).encode(), method="POST"))
         said[called] = line(release, Path("run"), called, Options())
         urlopen(Request("{hub.url}/_hub/faults", method="DELETE"))
@@ -77,11 +81,11 @@ answer(said)
     )
     assert len(said) == len(WALK) * len(calls)
     assert all("\n" not in line for line in said.values() if line)
-    print(f"{mode}: {len(calls)} calls x {len(WALK)} faults; {sum(bool(line) for line in said.values())} needed a repeat")
+    print(f"{first}: {len(calls)} calls x {len(WALK)} faults; {sum(bool(line) for line in said.values())} needed a repeat")
     expected = {name: rows_and_paths(look, hub, f"{whole}{name}") for name in ("", "-prompts", "-completions")}
     for called in said:
         for name, there in expected.items():
-            assert len(look.commits(hub, f"{called}{name}")) == 2, f"{called}{name}: {said[called]}"
+            assert len(look.commits(hub, f"{called}{name}")) == 2 + later, f"{called}{name}: {said[called]}"
             assert rows_and_paths(look, hub, f"{called}{name}") == there, called
         related = json.loads(look.text(hub, called, "facts.json"))["related"]
         for name, other in related.items():
