@@ -62,10 +62,7 @@ def one_line(repo: str, revision: str | None) -> Iterator[None]:
     except HFValidationError:
         raise InputError(f"{repo}: found neither a folder nor the name of a repository, expected ORG/NAME") from None
     except (HTTPError, OSError, RuntimeError) as error:
-        cause = _beneath(error)
-        if isinstance(cause, RuntimeError):
-            raise
-        raise InputError(f"{repo}: {_reason(cause, revision)}") from None
+        raise InputError(f"{repo}: {_reason(_beneath(error), revision)}") from None
     except ValueError as error:  # a card that the Hub refuses, an unknown config or split, an answer that is no JSON
         raise InputError(f"{repo}: {' '.join(str(error).split())}") from None
 
@@ -82,7 +79,7 @@ def _reason(error: Exception, revision: str | None) -> str:
         case RevisionNotFoundError():
             return f"found no revision {revision!r}"
     match response.status_code if response is not None else None:
-        case None if isinstance(error, FileNotFoundError):  # DatasetNotFoundError, and the like
+        case None if isinstance(error, FileNotFoundError | RuntimeError):  # DatasetNotFoundError, a loading script, Xet's upload
             return " ".join(str(error).split())
         case None if isinstance(error, OSError) and error.strerror:
             return f"{error.filename}: {error.strerror}"
