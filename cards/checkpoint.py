@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cards.calls import one_line, patiently
 from cards.errors import InputError
 from cards.licences import licence
-from cards.model_card import model_card
+from cards.model_card import documents
 from cards.push import Options, Plan, Pushed, commit_to_build_on, head_there, is_same
 
 if TYPE_CHECKING:
@@ -109,15 +109,15 @@ def _plan(api: "HfApi", folder: Path, facts: Mapping[str, Any], repo: str, head:
     listed = api.list_repo_tree(repo, recursive=True, revision=head) if head else ()
     there = {file.path: file for file in listed if isinstance(file, RepoFile)}
     old = Path(api.hf_hub_download(repo, "README.md", revision=head)).read_text("utf-8") if "README.md" in there else ""
-    card = model_card({**facts, "name": repo}, old)
-    add = {} if is_same(there.get("README.md"), card.encode()) else {"README.md": CommitOperationAdd("README.md", card.encode())}
+    written = documents({**facts, "name": repo}, old)
+    add = {path: CommitOperationAdd(path, content) for path, content in written.items() if not is_same(there.get(path), content)}
     files = {path.name: path for path in sorted(folder.iterdir()) if path.is_file() and path.name != "README.md" and path.name[0] != "."}
     for name, path in files.items():
         operation = CommitOperationAdd(name, path)
         if not is_same(there.get(name), path, operation.upload_info.sha256.hex()):
             add[name] = operation
     stale = tuple(path for path in there if "/" not in path and path.endswith(WEIGHTS) and path not in files)
-    return Plan(repo, head, {"languages": {}}, None, add, frozenset(there), stale, (old, card))
+    return Plan(repo, head, {"languages": {}}, None, add, frozenset(there), stale, (old, written["README.md"].decode()))
 
 
 def _winrate(folder: Path, file: Path | None) -> dict[str, Any] | None:

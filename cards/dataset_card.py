@@ -15,14 +15,10 @@ from cards.languages import LANGUAGES
 from cards.licences import parts
 from cards.metadata import metadata
 from cards.mixtures import NAMED
-from cards.plots import plots
+from cards.plots import picture, plots
 from cards.prose import put_together, taken_apart
 from cards.tables import TABLES
 
-PLOT = """<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="assets/scores-dark.svg">
-  <img alt="Quantiles of scores and margins by language; the tables below have the numbers." src="assets/scores-light.svg">
-</picture>"""
 TEMPLATES = Path(__file__).parent / "templates"
 BESIDE = ("prompts", "completions", "rejected")  # repositories beside the pairs are called after them
 SHARES = {
@@ -60,7 +56,7 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "sizes": _sizes(languages),
         "funnel": _funnel(languages),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
-        "plot": PLOT if plots(facts) else "",
+        "plot": picture("scores", "Quantiles of scores and margins by language; the tables have the numbers.") if plots(facts) else "",
         "longer": words["longer"][table],
         "scores": _scores(languages),
         "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),

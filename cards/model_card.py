@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from cards.languages import LANGUAGES
+from cards.plots import curves, picture
 from cards.prose import listed, put_together, taken_apart
 
 METHODS = {
@@ -18,6 +19,12 @@ CURVE_COLUMNS = {
     "rloo": ("reward", "kl", "completion_tokens", "without_eos"),  # its loss is about 0 by construction
 }
 NOT_HYPER = {"method", "base", "data", "reward", "control"}
+
+
+def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
+    """{path: content} of the card (see `model_card`) and its pictures."""
+    drawn = curves(facts["curve"], CURVE_COLUMNS[facts["key"]["method"]])
+    return {"README.md": model_card(facts, existing).encode(), **{path: svg.encode() for path, svg in drawn.items()}}
 
 
 def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
@@ -36,6 +43,7 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
+    columns = [column for column in CURVE_COLUMNS[facts["key"]["method"]] if any(column in row for row in facts["curve"])]
     short, method = METHODS[facts["key"]["method"]]
     text: str = templates.get_template("model_card.md").render(
         **{"reward": None, "winrate": None, **facts},
@@ -45,7 +53,8 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
         hyper=_hyper(facts["key"]),
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
         language_names={code: LANGUAGES[code].name for code in LANGUAGES},
-        columns=[column for column in CURVE_COLUMNS[facts["key"]["method"]] if any(column in row for row in facts["curve"])],
+        columns=columns,
+        picture=picture("curve", "Training curve; the table has some of its numbers.") if curves(facts["curve"], columns) else "",
         curve_rows=_spread(facts["curve"], 8),
     )
     old, above, below = taken_apart(existing or "")

@@ -19,7 +19,7 @@ import polars as pl
 from cards import hub
 from cards.errors import InputError
 from cards.folder import content_of
-from cards.model_card import base_license, model_card
+from cards.model_card import base_license, documents
 from store.progress import Progress
 from store.workdir import Resolved, Workdir
 from training.config import DpoRecipe, Lora, Recipe, RlooRecipe
@@ -234,7 +234,9 @@ def go(trainer: "Trainer", recipe: Recipe, made_from: Mapping[str, Any]) -> Path
     if MAIN_PROCESS:
         (recipe.output / "training_args.bin").unlink(missing_ok=True)  # a pickle with this machine's paths
         curve = [json.loads(line) for line in (recipe.output / "training_log.jsonl").read_text("utf-8").splitlines()]
-        (recipe.output / "README.md").write_text(model_card({**made_from, "lora": bool(recipe.lora), "curve": curve}), "utf-8")
+        for path, content in documents({**made_from, "lora": bool(recipe.lora), "curve": curve}).items():
+            (recipe.output / path).parent.mkdir(exist_ok=True)
+            (recipe.output / path).write_bytes(content)
         (recipe.output / "training.json").write_text(json.dumps(made_from, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return recipe.output
 
