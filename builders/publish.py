@@ -189,7 +189,7 @@ def settings(config: Config) -> dict[str, Any]:
     flat = {key: value for key, value in told.items() if not isinstance(value, dict)}
     for nested in (value for value in told.values() if isinstance(value, dict)):
         flat |= nested
-    return {key: value for key, value in flat.items() if key not in NOT_SETTINGS and value is not None}
+    return {key: value for key, value in flat.items() if key not in NOT_SETTINGS and value not in (None, [])}
 
 
 def _counted(title: str, parts: list[Part]) -> Funnel:
