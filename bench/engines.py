@@ -162,12 +162,12 @@ def vllm(at: Path, rows: int = 512) -> None:
     """A server of ours, spoken to by both clients in turns."""
     import asyncio
 
-    from engines.config import VllmGenerator
+    from engines.config import Sampling, VllmGenerator
     from engines.vllm import Generator
     from store.workdir import Resolved
 
     model = ROOT / "demo/checkpoints/strong"
-    config = VllmGenerator(kind="vllm", model=str(model), max_model_len=256)
+    config = VllmGenerator(kind="vllm", model=str(model), max_model_len=256, sampling=Sampling(max_tokens=64))
     engine = Generator(config, "m", Resolved("strong", "-", str(model), None), at / "vllm.log")
 
     async def both() -> tuple[list[float], list[float]]:

@@ -171,7 +171,7 @@ class Build:
                     identity = ["translate", translator.fingerprint, code, config.filters.identity()]
                     yield Step(part, "completions", (source, *sources), identity, translate.completions(config, code))
 
-        self._run(f"translate {name}", steps(), sum(map(self._rows, targets)), translator)
+        self._run(f"translate {name}", steps(), _rows(english) * len(targets), translator)
 
     def _import_completions(self, name: str, config: Completer) -> None:
         assert config.imported is not None

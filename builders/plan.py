@@ -3,9 +3,11 @@
 Rows are counted from the source prompts, as if no filter rejected any later. A token is taken to be four bytes of UTF-8,
 and an answer as long as its recipe allows, unless a probe measured them: a few prompts asked of every engine, whose
 answers are kept for the build. Hours come from the probe or from the recipe's `throughput`; money from the engines'
-prices. It does not know how prompts in other languages differ from the probed ones.
+prices. It does not know how prompts in other languages differ from the probed ones,
+nor that a server may be slower with all its slots in use than with the few of a small probe.
 """
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from builders.translate import texts
 from engines.base import Answer, Engine, Request, Server
 from engines.budget import Meter, Price
 from engines.config import start
-from engines.pool import answers
+from engines.pool import Pool
 from store.parts import read_parts
 
 BYTES_PER_TOKEN = 4
@@ -143,17 +145,24 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
 def _asked(build: Build, meter: Meter, engine: Engine, groups: list[list[Request]]) -> tuple[list[Answer | None], float | None]:
     """The answers to all groups, and the seconds a group takes while the engine is full; the first group loads the model."""
     log = build.workdir.answers(engine.fingerprint)
-    first = answers(engine, groups[0], log, meter=meter)
-    known = len(log)
-    began = time.monotonic()
-    rest = answers(engine, [request for group in groups[1:] for request in group], log, meter=meter)
-    seconds, asked = time.monotonic() - began, len(groups) - 1
-    if not asked or len(log) == known:  # all of it was in the log already
-        return [*first, *rest], None
+
+    async def ask() -> tuple[list[Answer | None], float | None]:
+        pool = Pool(engine, log, meter=meter)
+        try:
+            first = await pool.ask(groups[0])
+            known, began = len(log), time.monotonic()
+            rest = await pool.ask([request for group in groups[1:] for request in group])
+            return [*first, *rest], time.monotonic() - began if len(log) > known else None  # None: all of it was in the log
+        finally:
+            await pool.close()
+
+    found, seconds = asyncio.run(ask())
+    if seconds is None:
+        return found, None
     if isinstance(engine, Server):  # a round takes as long as a call, however many are under way
-        rounds = -(-asked // engine.concurrency)
-        return [*first, *rest], seconds / rounds / engine.concurrency
-    return [*first, *rest], seconds / asked
+        rounds = -(-(len(groups) - 1) // engine.concurrency)
+        return found, seconds / rounds / engine.concurrency
+    return found, seconds / (len(groups) - 1)
 
 
 def _mean(values: Sequence[int]) -> float:

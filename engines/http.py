@@ -78,8 +78,8 @@ class Http:
         """Status (0 where the connection failed), body, and the seconds that the server asks to wait."""
         import aiohttp
 
+        key = os.environ.get(self.config.key_env)
         if self._session is None:
-            key = os.environ.get(self.config.key_env)
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=self.config.timeout),
                 connector=aiohttp.TCPConnector(limit=0),
@@ -87,7 +87,10 @@ class Http:
             )
         try:
             async with self._session.post(f"{self.config.base_url.rstrip('/')}/{path}", json=payload) as response:
-                return response.status, await response.read(), _seconds(response.headers.get("Retry-After"))
+                body, pause = await response.read(), _seconds(response.headers.get("Retry-After"))
+                if key and response.status != 200:  # some servers repeat it
+                    body = body.replace(key.encode(), f"${self.config.key_env}".encode())
+                return response.status, body, pause
         except TimeoutError:
             return 0, b"timed out", None
         except (aiohttp.ClientError, OSError) as error:

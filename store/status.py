@@ -9,7 +9,7 @@ from rich.table import Table
 
 from cards.errors import InputError
 from store.parts import About, Part
-from store.workdir import read_json
+from store.workdir import Workdir, read_json
 
 SILENT_SECONDS = 10.0  # a run says something every second
 
@@ -26,7 +26,7 @@ def tables(workdir: Path) -> dict[str, list[tuple[str, About]]]:
 
 def running(workdir: Path) -> str | None:
     """What the run that is at work says of itself; None where there is none, or it was killed."""
-    said = read_json(workdir / "progress.json")
+    said = read_json(Workdir(workdir).progress)
     return str(said["line"]) if said and time.time() - said["at"] < SILENT_SECONDS else None
 
 

@@ -184,9 +184,11 @@ def test_the_key_is_nowhere_in_the_work_dir(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     with OpenAIServer() as server:
         server.fault(status=500, times=2)
-        ask(Http(config(server.url), "m"), tmp_path, count=5)
+        server.fault(status=400, body='{"error": {"message": "sk-very-secret may not say this"}}')
+        given, _ = ask(Http(config(server.url), "m"), tmp_path, count=5)
+        assert [answer.error for answer in given if answer and answer.error] == ["400: $OPENAI_API_KEY may not say this"]
         monkeypatch.setenv("OPENAI_API_KEY", "sk-another")
-        ask(Http(config(server.url), "m"), tmp_path, count=5)
+        assert ask(Http(config(server.url), "m"), tmp_path, count=5)[0] == given
         assert len(server.calls) == 5 + 2
     assert all(b"sk-" not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 

@@ -40,7 +40,7 @@ OTHER: dict[str, Any] = {
     "price": {"input": 1.0, "output": 2.0},
     "memory": 0.5,
     "top_p": 0.5,
-    "max_model_len": 77,
+    "max_model_len": 7777,
 }
 
 
