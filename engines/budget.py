@@ -17,6 +17,8 @@ from store.config import Config, Operational
 from store.workdir import Workdir, read_json, write_json
 
 SAVE_SECONDS = 1.0
+FIRST_CALLS = 8  # at once, before it is known what a call costs
+UNITS = {"cost": ".4f", "tokens": ",.0f", "hours": ".2f"}
 
 
 class Price(Config):
@@ -87,17 +89,31 @@ class Meter:
             self._save()
         return float(cost)
 
-    def check(self, engine: Any, in_flight: int = 0) -> None:
-        """Raises BudgetReached where one more call, beside those in flight, would be over the budget if they cost what calls did so far."""
+    def affords(self, engine: Any, calls: int) -> bool:
+        """Whether so many calls, new or under way, fit if they cost what calls did so far; before the first answer a few do."""
+        return self._used_up(engine, calls) is None
+
+    def check(self, engine: Any, calls: int = 1) -> None:
+        """Raises BudgetReached where so many more calls do not fit."""
+        if what := self._used_up(engine, calls):
+            bound, so_far, unit = getattr(self.budget, f"max_{what}"), getattr(self, what), UNITS[what]
+            raise BudgetReached(
+                f"budget.max_{what} {bound:{unit}} is used up: {so_far:{unit}} spent; all answers are kept, a larger budget goes on"
+            )
+
+    def _used_up(self, engine: Any, calls: int) -> str | None:
         spent = self._engines[engine.fingerprint]
-        ahead = (in_flight + 1) / spent["calls"] if spent["calls"] else 0.0
+        ahead = calls / spent["calls"] if spent["calls"] else 0.0
         more = {"cost": ahead * spent["cost"], "tokens": ahead * (spent["tokens"] + spent["prompt_tokens"]), "hours": 0.0}
-        for what, unit in (("cost", ".4f"), ("tokens", ",.0f"), ("hours", ".2f")):
-            bound, so_far = getattr(self.budget, f"max_{what}"), getattr(self, what)
-            if bound is not None and (so_far + more[what] > bound or so_far >= bound):
-                raise BudgetReached(
-                    f"budget.max_{what} {bound:{unit}} is used up: {so_far:{unit}} spent; all answers are kept, a larger budget goes on"
-                )
+        for what in UNITS:
+            bound = getattr(self.budget, f"max_{what}")
+            if bound is None:
+                continue
+            so_far = getattr(self, what)
+            unknown = not spent["calls"] and what != "hours" and calls > FIRST_CALLS
+            if unknown or so_far >= bound or so_far + more[what] > bound * (1 + 1e-9):
+                return what
+        return None
 
     def _save(self) -> None:
         self._saved = time.monotonic()

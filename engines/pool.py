@@ -4,7 +4,6 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
-from cards.errors import BudgetReached
 from cards.tables import hash16
 from engines.base import Answer, Engine, Failure, InProcess, Request, Server
 from engines.budget import Meter
@@ -74,7 +73,7 @@ class Pool:
             todo = [i for i in batch if keys[i] not in self.log]
             if todo:
                 if self.meter:
-                    self.meter.check(engine)
+                    self.meter.check(engine, len(todo))
                 seed = int(hash16([keys[i] for i in todo])[:8], 16)
                 answers = engine.answer([requests[i] for i in todo], seed)
                 self._keep([(keys[i], answer) for i, answer in zip(todo, answers, strict=True)])
@@ -88,25 +87,34 @@ class Pool:
                 self._open[key] = loop.create_future()
                 self._queue.append((key, request))
         waiting = [self._open[key] for key in unique if key in self._open]
-        while self._alive < min(server.concurrency, self._in_flight + len(self._queue)):
-            self._alive += 1
-            worker = loop.create_task(self._work(server))
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+        self._hire(server)
         await asyncio.gather(*waiting)
 
+    def _hire(self, server: Server) -> None:
+        """Starts workers, as many as the server, the queue and the budget have work for."""
+        while self._alive < min(server.concurrency, self._in_flight + len(self._queue)) and self._affords(server, self._alive + 1):
+            self._alive += 1
+            worker = asyncio.get_running_loop().create_task(self._work(server))
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    def _affords(self, server: Server, calls: int) -> bool:
+        """Near the end of a budget fewer calls are under way; the last one finds it used up."""
+        return calls == 1 or self.meter is None or self.meter.affords(server, calls)
+
     async def _work(self, server: Server) -> None:
-        """Takes one request after the other. An error is everybody's who waits; at the end of a budget what is under way is kept first."""
+        """Takes one request after the other. An error is everybody's who waits."""
         try:
-            while self._queue and not self._stopped:
+            while self._queue and not self._stopped and self._affords(server, self._in_flight + 1):
                 key, request = self._queue.popleft()
                 try:
                     await self._one(server, key, request)
                 except Exception as error:
                     self._stopped = self._stopped or error
+                self._hire(server)
         finally:
             self._alive -= 1
-        if self._stopped and not (isinstance(self._stopped, BudgetReached) and self._alive):
+        if self._stopped:
             for waiting in self._open.values():
                 if not waiting.done():
                     waiting.set_exception(self._stopped)
@@ -114,7 +122,7 @@ class Pool:
 
     async def _one(self, server: Server, key: str, request: Request) -> None:
         if self.meter:
-            self.meter.check(server, self._in_flight)
+            self.meter.check(server, self._in_flight + 1)
         self._in_flight += 1
         try:
             if self.progress:
@@ -128,7 +136,9 @@ class Pool:
             self._keep([(key, answer)])
         elif self.progress:
             self.progress.failed(answer.reason)
-        self._open.pop(key).set_result(None)
+        waiting = self._open.pop(key)
+        if not waiting.done():
+            waiting.set_result(None)
         self._wake()
 
     def _wake(self) -> None:

@@ -184,7 +184,7 @@ def _on_cpu() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    here = {"VLLM_CPU_KVCACHE_SPACE": "1"} if _on_cpu() else {}  # GiB; 10 by default
+    here = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if _on_cpu() else {}  # GiB, 10 by default; one process
     return {"VLLM_NO_USAGE_STATS": "1", **here, **os.environ}
 
 

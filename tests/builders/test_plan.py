@@ -78,3 +78,20 @@ def test_the_command_prints_sums(tmp_path: Path) -> None:
     ]
     assert [word.strip() for word in total.split("│")[3:8]] == ["100", "1,000", "10,000", "?", "0.10"]
     assert "Hours are not known" in run.stdout
+
+
+def test_a_build_stops_at_its_budget_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    def build(more: str) -> subprocess.CompletedProcess[str]:
+        (tmp_path / "more.yaml").write_text(more)
+        command = [sys.executable, str(ROOT / "polypref.py"), "build", "recipe.yaml", "--workdir", "run", "--overlay", "more.yaml"]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+
+    with OpenAIServer(lambda body: "five words are said here", delay=0.01) as server:
+        recipe(tmp_path, server.url)  # an answer costs 5 tokens at 10 for a million
+        stopped = build("budget: {max_cost: 0.0016}")
+        assert stopped.returncode == 3
+        message = "polypref: budget.max_cost 0.0016 is used up: 0.0016 spent; all answers are kept, a larger budget goes on"
+        assert stopped.stderr.splitlines()[-1] == message
+        assert len(server.calls) == 32
+        assert build("budget: {max_cost: 1}").returncode == 0
+        assert len(server.calls) == 100

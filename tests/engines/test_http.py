@@ -44,6 +44,7 @@ def test_the_request_says_what_the_config_says(monkeypatch: pytest.MonkeyPatch) 
         {"status": 503},
         {"status": 429, "headers": {"Retry-After": "0"}},
         {"cut": True},
+        {"cut": True, "reset": True},
         {"body": "not json"},
         {"body": '{"choices": []}'},
     ],

@@ -8,6 +8,8 @@ with OpenAIServer(reply=lambda body: "hello") as server:
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +18,15 @@ from typing import Any, Self
 
 @dataclass
 class Fault:
-    """What happens to the next `times` calls: a status with a body, a connection cut half-way, an answer that is not one or never comes."""
+    """What happens to the next `times` calls: a status with a body, an answer that is not one or never comes; a connection
+    closed (`cut`) or reset (`cut` and `reset`) in the middle of the body."""
 
     status: int = 200
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     body: str = '{"error": {"message": "injected"}}'
     cut: bool = False
+    reset: bool = False
     hang: bool = False
 
 
@@ -89,13 +93,17 @@ class OpenAIServer:
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (content[: len(content) // 2] if cut else content))
                 await writer.drain()
                 if cut:
+                    if cut.reset:
+                        linger = struct.pack("ii", 1, 0)
+                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                        await asyncio.sleep(0.01)  # until the half body has been read
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, bool]:
+    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, Fault | None]:
         self.calls.append(body)
         self.headers.append(headers)
         self.in_flight += 1
@@ -110,11 +118,11 @@ class OpenAIServer:
             if fault.hang:
                 await asyncio.sleep(3600)
             if not fault.cut:
-                return fault.status, fault.headers, fault.body, False
+                return fault.status, fault.headers, fault.body, None
         text = self.reply(body)
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish_reason}
-        if not (fault and fault.cut):
+        if not fault:
             self.answered.append(body)
         usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": len(text.split())}
         answer = {"object": "chat.completion", "choices": [choice], "usage": usage}
-        return 200, {}, json.dumps(answer), bool(fault and fault.cut)
+        return 200, {}, json.dumps(answer), fault
