@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from openai_server import OpenAIServer
+from s3_server import s3_server
 
 from builders.complete import completions
 from builders.config import Completer
@@ -123,3 +124,23 @@ def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any)
         server.fault(status=401, body='{"error": {"message": "expired"}}', times=10_000)
         with Progress("t", PARTS * ROWS) as progress, pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"):
             run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+
+
+def test_workers_on_object_storage_keep_parts_and_answers_there(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    with s3_server() as access, OpenAIServer(reply, delay=0.02) as server:
+        for name, value in access.items():
+            monkeypatch.setenv(name, value)
+        request.getfixturevalue("nodes")  # whose workers have this environment
+        s3fs.S3FileSystem.clear_instance_cache()
+        s3fs.S3FileSystem().mkdir("cluster")
+        for _ in range(2):
+            with Workdir("s3://cluster/run") as workdir:
+                http = engine(server)
+                todo = steps(workdir, http)
+                with Progress("s3", PARTS * ROWS) as progress:
+                    run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+                assert read_parts(step.part for step in todo).height == PARTS * ROWS
+            with Workdir("s3://cluster/run") as again:
+                assert len(again.answers(http.fingerprint)) == PARTS * ROWS
+        assert len(server.calls) == PARTS * ROWS
