@@ -40,11 +40,18 @@ class Lease:
         return (int(leases[-1].stem), json.loads(leases[-1].read_bytes())) if leases else (0, None)
 
     def _renew(self) -> None:
+        until = time.monotonic() + LEASE_SECONDS
         while not self._released.wait(LEASE_SECONDS / 4):
-            if self._newest()[0] != int(self._path.stem):
+            try:
+                taken = self._newest()[0] != int(self._path.stem)
+                if not taken:
+                    self._path.write_bytes(self._content(LEASE_SECONDS))
+                    until = time.monotonic() + LEASE_SECONDS
+            except Exception:  # the storage is away; every client library has errors of its own
+                taken = time.monotonic() > until
+            if taken:
                 self._lost()
                 return
-            self._path.write_bytes(self._content(LEASE_SECONDS))
 
     def release(self) -> None:
         self._released.set()

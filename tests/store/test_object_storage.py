@@ -106,6 +106,26 @@ def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch:
         pass
 
 
+def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 4.0)
+    lost, newest, away = [], lease.Lease._newest, iter([True, True, False])
+
+    def sometimes(self: lease.Lease) -> Any:
+        if next(away, None):
+            raise OSError("away")
+        return newest(self)
+
+    held = lease.Lease(place(url) / "lease", "a", lambda: lost.append(1))
+    monkeypatch.setattr(lease.Lease, "_newest", sometimes)
+    time.sleep(4.5)
+    with pytest.raises(InputError, match="in use by a"):
+        lease.Lease(place(url) / "lease", "b", lambda: None)
+    away = iter([True] * 9)
+    time.sleep(6.5)
+    assert lost == [1]
+    held.release()
+
+
 def test_of_two_that_create_one_does(url: str) -> None:
     path = place(url) / "lease" / "1.json"
     assert [create(path, b"a"), create(path, b"b")] == [True, False]
