@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
+    from builders.config import Recipe
     from cards.mixtures import Mixture
 
 app = typer.Typer(
@@ -28,12 +29,14 @@ app.add_typer(train_app, name="train")
 app.add_typer(eval_app, name="eval")
 
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")]
-Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
 TrainRecipe = Annotated[Path, typer.Argument(help="The recipe, a YAML file.")]
 Model = Annotated[str | None, typer.Option(help="The base model: a folder or a Hub id; instead of the recipe's.")]
 Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
 Output = Annotated[Path | None, typer.Option(help="The folder to write; instead of the recipe's.")]
 Overwrite = Annotated[bool, typer.Option(help="Remove what another recipe left in the folder.")]
+Dir = Annotated[str | None, typer.Option(help="Where work is kept: a folder, or s3://BUCKET/NAME; runs/<name of the recipe> by default.")]
+Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")]
 Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
 
 
@@ -70,12 +73,17 @@ def scan(name: str, *, languages: Sequence[str] | None = None, split: str | None
 @app.command(epilog="Example: polypref build recipes/demo.yaml --workdir runs/demo --languages de --languages fr")
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
+    workdir: Dir = None,
     languages: Languages = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
+    limit: Limit = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
+    executor: Annotated[Literal["here", "ray"], typer.Option(help="Where engines run: in this process, or on Ray.")] = "here",
+    workers: Annotated[int, typer.Option(min=1, help="Ray: how many workers, an engine each.")] = 2,
+    cpus: Annotated[float, typer.Option(min=0, help="Ray: CPUs of a worker.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="Ray: accelerators of a worker.")] = 0.0,
     values: Set = None,
     overlay: Overlay = None,
 ) -> None:
@@ -84,20 +92,15 @@ def build(
     Run it again to go on after a stop: what was answered is not asked again.
     """
     from builders.build import Build
-    from builders.config import Recipe
     from builders.publish import as_run
     from builders.publish import publish as write_folders
-    from store.config import read_config
+    from engines.cluster import Cluster
     from store.workdir import Workdir
 
-    config = read_config(recipe, Recipe, _values(values), overlay or ())
-    if languages:
-        config = config.model_copy(update={"languages": _codes(languages)})
-    if limit:
-        sample = min(limit, config.prompts.sample or limit)
-        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    config = _recipe(recipe, values, overlay, languages, limit)
+    cluster = Cluster(workers, cpus, gpus) if executor == "ray" else None
     with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
-        made = Build(config, opened)
+        made = Build(config, opened, accept_failures, cluster)
         made.make(only)
         if only is None:
             funnels = write_folders(made, as_run(recipe, overlay or (), _values(values), limit), allow_incomplete)
@@ -105,12 +108,72 @@ def build(
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 
 
+@app.command(epilog="Example: polypref plan recipes/paper.yaml --probe 20")
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    workdir: Dir = None,
+    probe: Annotated[int, typer.Option(min=0, help="Ask every engine so many prompts, and measure; the build keeps the answers.")] = 0,
+    languages: Languages = None,
+    limit: Limit = None,
+    values: Set = None,
+    overlay: Overlay = None,
+) -> None:
+    """Say what a recipe will take, by stage and language: rows, tokens, hours and money."""
+    from builders.build import Build
+    from builders.plan import plan as lines_of
+    from builders.plan import print_plan
+    from store.workdir import Workdir
+
+    config = _recipe(recipe, values, overlay, languages, limit)
+    with Workdir(workdir or Path("runs") / recipe.stem) as opened:
+        build = Build(config, opened)
+        build.prepare()
+        print_plan(lines_of(build, probe), str(recipe))
+
+
+@app.command(
+    epilog="Example: polypref complete in.jsonl -o out.jsonl --prompt question --base-url http://localhost:8000/v1 --model my-model"
+)
+def complete(
+    file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="What to write: .jsonl or .parquet.")],
+    prompt: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the prompts: texts, or lists of messages.")],
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible server, up to and with its /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    id_column: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="The rows' ids; `id`, else a hash of the row.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.3,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.75,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 1024,
+    concurrency: Annotated[int, typer.Option(min=1, help="The most calls at once; fewer while the server refuses some.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds until a call is given up.")] = 600.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a call that may pass is tried again.")] = 6,
+    key_env: Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")] = "OPENAI_API_KEY",
+    workdir: Annotated[Path | None, typer.Option(help="Where answers are kept; OUT with .work behind it by default.")] = None,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
+) -> None:
+    """Complete every row of a table. Run it again to go on after a stop: what was answered is not asked again."""
+    from builders.answer_table import complete as complete_table
+    from builders.config import Table
+    from engines.config import HttpGenerator, Sampling
+    from store.workdir import Workdir
+
+    sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
+    operation = {"concurrency": concurrency, "timeout": timeout, "retries": retries, "key_env": key_env}
+    engine = HttpGenerator(kind="http", base_url=base_url, model=model, system=system, sampling=sampling, **operation)
+    with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
+        table = Table(path=file, text=prompt, id=(id_column,) if id_column else ())
+        rows = complete_table(table, out, engine, opened, accept_failures=accept_failures)
+    print(f"{rows:,} rows: {out}")
+
+
 @app.command(epilog="Example: polypref status runs/demo")
-def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
-    """Say what a work dir holds: rows, what was rejected and why, what is incomplete."""
+def status(workdir: Annotated[str, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
+    """Say what a work dir holds and what is at work: rows, what was rejected and why, what is incomplete, what was spent."""
+    from store.place import place
     from store.status import print_status
 
-    print_status(workdir)
+    print_status(place(workdir))
 
 
 @app.command(epilog="Example: polypref publish runs/demo --repo my-org/demo-pairs --dry-run")
@@ -238,6 +301,21 @@ def _codes(names: Sequence[str] | None) -> tuple[str, ...] | None:
     from cards.languages import languages
 
     return languages(name for group in names for name in group.split(",")) if names else None
+
+
+def _recipe(
+    path: Path, values: Sequence[str] | None, overlay: Sequence[Path] | None, languages: Sequence[str] | None, limit: int | None
+) -> "Recipe":
+    from builders.config import Recipe
+    from store.config import read_config
+
+    config = read_config(path, Recipe, _values(values), overlay or ())
+    if languages:
+        config = config.model_copy(update={"languages": _codes(languages)})
+    if limit:
+        sample = min(limit, config.prompts.sample or limit)
+        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    return config
 
 
 def _values(values: Sequence[str] | None) -> dict[str, str]:

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from builders.filters.judge import Filters
-from engines.config import Generator, RewardModel, Translator
+from engines.budget import Budget
+from engines.config import Generator, RewardModel, Translator, VllmRewardModel
 from store.config import Config, Operational
 
 
@@ -96,7 +97,7 @@ class ImportedScores(Config):
     score: str = "score"
 
 
-Scorer = Annotated[RewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
+Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
 
 
 class Pair(Config):
@@ -136,6 +137,8 @@ class Recipe(Config):
     score: dict[str, Scorer] = Field(min_length=1)
     pair: Pair
     publish: Publish
+    budget: Operational[Budget] = Budget()
+    throughput: Operational[dict[str, float]] = Field({})  # tokens a second, by generator or scorer, or `translate`: for `polypref plan`
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":

@@ -140,10 +140,12 @@ def normalised(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": m["role"], "content": unicodedata.normalize("NFC", m["content"]).strip()} for m in messages]
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def hash16(value: object) -> str:
     """16 hex digits of the SHA-256 of a value's canonical JSON."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def prompt_id(messages: Sequence[Message], language: str = "eng_Latn") -> str:
