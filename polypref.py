@@ -1,17 +1,19 @@
 """polypref's public face: `polypref.load(…)` in Python, and the command line, one function a command."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from cards.errors import BudgetReached, InputError
 
 if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
+    import polars as pl
+    from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
+    from builders.config import Recipe
     from cards.mixtures import Mixture
 
 app = typer.Typer(
@@ -32,6 +34,9 @@ Model = Annotated[str | None, typer.Option(help="The base model: a folder or a H
 Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME; instead of the recipe's.")]
 Output = Annotated[Path | None, typer.Option(help="The folder to write; instead of the recipe's.")]
 Overwrite = Annotated[bool, typer.Option(help="Remove what another recipe left in the folder.")]
+Dir = Annotated[str | None, typer.Option(help="Where work is kept: a folder, or s3://BUCKET/NAME; runs/<name of the recipe> by default.")]
+Languages = Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")]
 Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
 
 
@@ -39,29 +44,46 @@ def load(
     name: str,
     *,
     language: str | None = None,
-    mixture: "str | Mixture | None" = None,
+    mixture: "str | Mixture | Mapping[str, object] | None" = None,
     revision: str | None = None,
     split: str | None = None,
-) -> "Dataset | DatasetDict":
+    streaming: bool = False,
+) -> "Dataset | DatasetDict | IterableDataset | IterableDatasetDict":
     """A published dataset, from the Hub ("ORG/NAME") or a folder.
 
-    `language` is any name of a language; `mixture` a named subset such as "ml-5-50k"; `revision` a
-    branch, tag or commit; `split` "train" or "test", both by default. Raises cards.errors.InputError.
+    `language` is any name of a language; `mixture` a named subset such as "ml-5-50k", or the fields of one's own; `revision`
+    a branch, tag or commit; `split` "train" or "test", both by default; `streaming` reads rows as they are used.
+    Raises cards.errors.InputError.
     """
     from cards import hub
 
-    return hub.load(name, language=language, mixture=mixture, revision=revision, split=split)
+    return hub.load(name, language=language, mixture=mixture, revision=revision, split=split, streaming=streaming)
+
+
+def scan(name: str, *, languages: Sequence[str] | None = None, split: str | None = None, revision: str | None = None) -> "pl.LazyFrame":
+    """The rows of a published dataset as a polars LazyFrame; see `load`. Files of a repository are downloaded first.
+
+    Raises cards.errors.InputError.
+    """
+    from cards import hub
+
+    return hub.scan(name, languages=languages, split=split, revision=revision)
 
 
 @app.command(epilog="Example: polypref build recipes/demo.yaml --workdir runs/demo --languages de --languages fr")
 def build(
     recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
-    workdir: Annotated[Path | None, typer.Option(help="Where work is kept; runs/<name of the recipe> by default.")] = None,
-    languages: Annotated[list[str] | None, typer.Option(help="Only these languages (any name; repeat it, or separate by commas).")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many prompts a language.")] = None,
+    workdir: Dir = None,
+    languages: Languages = None,
+    limit: Limit = None,
     only: Annotated[str | None, typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair.")] = None,
     allow_incomplete: Annotated[bool, typer.Option(help="Publish although calls failed.")] = False,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
     update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions anew.")] = False,
+    executor: Annotated[Literal["here", "ray"], typer.Option(help="Where engines run: in this process, or on Ray.")] = "here",
+    workers: Annotated[int, typer.Option(min=1, help="Ray: how many workers, an engine each.")] = 2,
+    cpus: Annotated[float, typer.Option(min=0, help="Ray: CPUs of a worker.")] = 1.0,
+    gpus: Annotated[float, typer.Option(min=0, help="Ray: accelerators of a worker.")] = 0.0,
     values: Set = None,
     overlay: Overlay = None,
 ) -> None:
@@ -70,24 +92,18 @@ def build(
     Run it again to go on after a stop: what was answered is not asked again.
     """
     from builders.build import Build
-    from builders.config import Recipe
+    from builders.publish import as_run
     from builders.publish import publish as write_folders
-    from store.config import read_config
+    from engines.cluster import Cluster
     from store.workdir import Workdir
 
-    config = read_config(recipe, Recipe, _values(values), overlay or ())
-    if languages:
-        from cards.languages import languages as codes
-
-        config = config.model_copy(update={"languages": codes(name for group in languages for name in group.split(","))})
-    if limit:
-        sample = min(limit, config.prompts.sample or limit)
-        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    config = _recipe(recipe, values, overlay, languages, limit)
+    cluster = Cluster(workers, cpus, gpus) if executor == "ray" else None
     with Workdir(workdir or Path("runs") / recipe.stem, update_revisions) as opened:
-        made = Build(config, opened)
+        made = Build(config, opened, accept_failures, cluster)
         made.make(only)
         if only is None:
-            funnels = write_folders(made, recipe.read_text("utf-8"), allow_incomplete)
+            funnels = write_folders(made, as_run(recipe, overlay or (), _values(values), limit), allow_incomplete)
             pairs = sum(funnel.get("pairs", 0) for funnel in funnels.values())
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 
@@ -116,26 +132,134 @@ def filter_rows(
     print_funnel(filter_table(file, text, language, wanted, source, out, mask))
 
 
+@app.command(epilog="Example: polypref plan recipes/paper.yaml --probe 20")
+def plan(
+    recipe: Annotated[Path, typer.Argument(help="The recipe, a YAML file.")],
+    workdir: Dir = None,
+    probe: Annotated[int, typer.Option(min=0, help="Ask every engine so many prompts, and measure; the build keeps the answers.")] = 0,
+    languages: Languages = None,
+    limit: Limit = None,
+    values: Set = None,
+    overlay: Overlay = None,
+) -> None:
+    """Say what a recipe will take, by stage and language: rows, tokens, hours and money."""
+    from builders.build import Build
+    from builders.plan import plan as lines_of
+    from builders.plan import print_plan
+    from store.workdir import Workdir
+
+    config = _recipe(recipe, values, overlay, languages, limit)
+    with Workdir(workdir or Path("runs") / recipe.stem) as opened:
+        build = Build(config, opened)
+        build.prepare()
+        print_plan(lines_of(build, probe), str(recipe))
+
+
+@app.command(
+    epilog="Example: polypref complete in.jsonl -o out.jsonl --prompt question --base-url http://localhost:8000/v1 --model my-model"
+)
+def complete(
+    file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="What to write: .jsonl or .parquet.")],
+    prompt: Annotated[str, typer.Option(metavar="COLUMN", help="The column with the prompts: texts, or lists of messages.")],
+    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible server, up to and with its /v1.")],
+    model: Annotated[str, typer.Option(help="The model's name there.")],
+    id_column: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="The rows' ids; `id`, else a hash of the row.")] = None,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.3,
+    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.75,
+    max_tokens: Annotated[int, typer.Option(min=1, help="The most tokens of an answer.")] = 1024,
+    concurrency: Annotated[int, typer.Option(min=1, help="The most calls at once; fewer while the server refuses some.")] = 64,
+    timeout: Annotated[float, typer.Option(help="Seconds until a call is given up.")] = 600.0,
+    retries: Annotated[int, typer.Option(min=0, help="How often a call that may pass is tried again.")] = 6,
+    key_env: Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")] = "OPENAI_API_KEY",
+    workdir: Annotated[Path | None, typer.Option(help="Where answers are kept; OUT with .work behind it by default.")] = None,
+    accept_failures: Annotated[bool, typer.Option(help="Keep calls that failed as failures for good.")] = False,
+) -> None:
+    """Complete every row of a table. Run it again to go on after a stop: what was answered is not asked again."""
+    from builders.answer_table import complete as complete_table
+    from builders.config import Table
+    from engines.config import HttpGenerator, Sampling
+    from store.workdir import Workdir
+
+    sampling = Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens)
+    operation = {"concurrency": concurrency, "timeout": timeout, "retries": retries, "key_env": key_env}
+    engine = HttpGenerator(kind="http", base_url=base_url, model=model, system=system, sampling=sampling, **operation)
+    with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
+        table = Table(path=file, text=prompt, id=(id_column,) if id_column else ())
+        rows = complete_table(table, out, engine, opened, accept_failures=accept_failures)
+    print(f"{rows:,} rows: {out}")
+
+
 @app.command(epilog="Example: polypref status runs/demo")
-def status(workdir: Annotated[Path, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
-    """Say what a work dir holds: rows, what was rejected and why, what is incomplete."""
+def status(workdir: Annotated[str, typer.Argument(help="A work dir, also one that a build is using.")]) -> None:
+    """Say what a work dir holds and what is at work: rows, what was rejected and why, what is incomplete, what was spent."""
+    from store.place import place
     from store.status import print_status
 
-    print_status(workdir)
+    print_status(place(workdir))
 
 
-@app.command(epilog="Example: polypref publish runs/demo/published/pairs --repo my-org/demo-pairs")
+@app.command(epilog="Example: polypref publish runs/demo --repo my-org/demo-pairs --dry-run")
 def publish(
-    folder: Annotated[Path, typer.Argument(help="A published folder (runs/NAME/published/pairs), or a checkpoint.")],
-    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub.")],
-    private: Annotated[bool, typer.Option(help="Make a new repository private.")] = False,
-    revision: Annotated[str | None, typer.Option(help="The branch to publish to.")] = None,
-    pr: Annotated[bool, typer.Option(help="Open a pull request instead.")] = False,
+    workdir: Annotated[Path, typer.Argument(help="A run's folder, one published folder of it, or a checkpoint.")],
+    repo: Annotated[str, typer.Option(help="ORG/NAME on the Hub; prompts and completions go to NAME-prompts and NAME-completions.")],
+    languages: Languages = None,
+    rejected: Annotated[bool, typer.Option(help="Publish what was rejected, too, as NAME-rejected.")] = False,
+    models: Annotated[bool, typer.Option(help="Publish the run's checkpoints, too, as NAME-<checkpoint>.")] = False,
+    private: Annotated[bool, typer.Option(help="Make new repositories private.")] = False,
+    gated: Annotated[bool, typer.Option(help="People have to agree to share their name before they may read.")] = False,
+    pr: Annotated[bool, typer.Option(help="Open pull requests instead.")] = False,
+    revision: Annotated[str | None, typer.Option(help="The branch to publish to; made where there is none.")] = None,
+    tag: Annotated[str | None, typer.Option(help="A name for what is published.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Show what would change: files, rows, lines of the card.")] = False,
 ) -> None:
-    """Push a folder to the Hub in one commit; other languages, and prose that a person wrote there, stay."""
-    from cards import hub
+    """Push a run to the Hub, one commit a repository; other languages, and what people wrote into the card, stay.
 
-    print(hub.publish(folder, repo, private=private, revision=revision, pr=pr))
+    It is safe to repeat after any failure: what is there already is left alone.
+    """
+    from cards import release
+    from cards.push import Options
+
+    options = Options(_codes(languages), private, "auto" if gated else None, pr, revision)
+    if dry_run:
+        for plan in release.plans(workdir, repo, options, rejected=rejected, models=models):
+            print("\n".join(plan.lines()))
+    else:
+        release.release(workdir, repo, options, tag=tag, rejected=rejected, models=models)
+
+
+@app.command(epilog="Example: polypref show my-org/demo-pairs --language deu_Latn -n 3")
+def show(
+    name: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a published folder.")],
+    language: Annotated[str | None, typer.Option(help="Any name of a language.")] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many rows.")] = 3,
+    split: Annotated[str | None, typer.Option(help="train or test.")] = None,
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+) -> None:
+    """Print rows of a published dataset."""
+    from rich.console import Console
+
+    from cards.show import print_rows
+    from cards.show import show as rows
+
+    print_rows(rows(name, language, n, split, revision), Console())
+
+
+@app.command(epilog="Example: polypref trace my-org/demo-pairs 0123456789abcdef --language deu_Latn")
+def trace(
+    name: Annotated[str, typer.Argument(help="ORG/NAME on the Hub, or a run's folder.")],
+    prompt_id: Annotated[str, typer.Argument(help="The prompt's id.")],
+    language: Annotated[str, typer.Option(help="Any name of a language.")],
+    revision: Annotated[str | None, typer.Option(help="A branch, tag or commit.")] = None,
+) -> None:
+    """Print where a published pair comes from: its prompt, the translation, every completion and score."""
+    from rich.console import Console
+
+    from cards.show import print_chain
+    from cards.trace import chain
+
+    print_chain(chain(name, prompt_id, language, revision), Console())
 
 
 @train_app.command("dpo", epilog="Example: polypref train dpo recipes/paper-dpo.yaml --data my-org/pairs --output runs/dpo")
@@ -195,6 +319,27 @@ def demo(
     from demo.run import run
 
     run(rundir, seed)
+
+
+def _codes(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    from cards.languages import languages
+
+    return languages(name for group in names for name in group.split(",")) if names else None
+
+
+def _recipe(
+    path: Path, values: Sequence[str] | None, overlay: Sequence[Path] | None, languages: Sequence[str] | None, limit: int | None
+) -> "Recipe":
+    from builders.config import Recipe
+    from store.config import read_config
+
+    config = read_config(path, Recipe, _values(values), overlay or ())
+    if languages:
+        config = config.model_copy(update={"languages": _codes(languages)})
+    if limit:
+        sample = min(limit, config.prompts.sample or limit)
+        config = config.model_copy(update={"prompts": config.prompts.model_copy(update={"sample": sample})})
+    return config
 
 
 def _values(values: Sequence[str] | None) -> dict[str, str]:

@@ -14,8 +14,10 @@ from builders.config import Completer, ImportedScores, LanguageRule, Recipe
 from builders.imports import ByLanguage
 from cards.errors import InputError
 from cards.languages import languages
-from cards.tables import hash16
+from cards.tables import TABLES, hash16
 from engines.base import Engine
+from engines.budget import Meter
+from engines.cluster import Cluster, run_on_ray
 from engines.config import start
 from engines.pool import Pool
 from store.parts import Part, read_parts
@@ -29,10 +31,16 @@ PIVOT = translate.PIVOT
 
 @dataclass
 class Build:
-    """One run of a recipe in an open work dir. `make()` goes through the stages; `parts_of` finds what they made."""
+    """One run of a recipe in an open work dir: `make()` goes through the stages.
+
+    Stages with an engine run on `cluster` where there is one. With `accept_failures`, calls that fail for now are kept as
+    failures for good, and no table stays incomplete.
+    """
 
     recipe: Recipe
     workdir: Workdir
+    accept_failures: bool = False
+    cluster: Cluster | None = None
     found: dict[str, int] = field(default_factory=dict)  # languages that have source prompts, and their rows
     parts: int = 1
 
@@ -40,10 +48,18 @@ class Build:
         """Runs all stages, or one whose predecessors have run. Raises InputError for an unknown stage."""
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
+        with Meter(self.recipe.budget, self.workdir) as self._meter:
+            self.prepare()
+            self._make(only)
+
+    def prepare(self) -> None:
+        """Reads the source prompts: what is known before any engine is asked."""
         self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.parts_for(max(self.found.values()))
         if not self.languages:
             raise InputError(f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}")
+
+    def _make(self, only: str | None) -> None:
         wanted = {only} if only else set(STAGES)
         translator = self._translator() if wanted & {"translate", "complete"} else None
         if "translate" in wanted:
@@ -155,7 +171,7 @@ class Build:
                     identity = ["translate", translator.fingerprint, code, config.filters.identity()]
                     yield Step(part, "completions", (source, *sources), identity, translate.completions(config, code))
 
-        self._run(f"translate {name}", steps(), sum(map(self._rows, targets)), translator)
+        self._run(f"translate {name}", steps(), _rows(english) * len(targets), translator)
 
     def _import_completions(self, name: str, config: Completer) -> None:
         assert config.imported is not None
@@ -207,13 +223,27 @@ class Build:
                         first, second = sizes[0], sizes[0] + sizes[1]
                         return pair.ranked(config, *(pl.concat(f) for f in (frames[:first], frames[first:second], frames[second:])))
 
-                    yield Step(part, "ranked", (*group, *candidates, *scored), ["pair", config.identity()], no_requests(make))
+                    yield Step(
+                        part,
+                        "ranked",
+                        (*group, *candidates, *scored),
+                        ["pair", config.identity(), TABLES["ranked"].names()],
+                        no_requests(make),
+                    )
 
         self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
 
     def _run(self, title: str, steps: Iterable[Step], rows: int, engine: Engine | None) -> None:
-        with Progress(title, rows) as progress:
-            run(steps, progress, None if engine is None else Pool(engine, self.workdir.answers(engine.fingerprint), progress))
+        with Progress(title, rows, self.workdir.progress) as progress:
+
+            def pool() -> Pool:
+                assert engine is not None
+                return Pool(engine, self.workdir.answers(engine.fingerprint), progress, self._meter, self.accept_failures)
+
+            if engine and self.cluster:
+                run_on_ray(steps, progress, engine, self.workdir, self.cluster, self._meter, self.accept_failures)
+            else:
+                run(steps, progress, pool if engine else None)
 
     def _rows(self, code: str) -> int:
         return sum(_rows(list(group)) for group in self.prompt_parts(code))

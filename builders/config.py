@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from builders.filters.judge import Filters
-from engines.config import Generator, RewardModel, Translator
+from engines.budget import Budget
+from engines.config import Generator, RewardModel, Translator, VllmRewardModel
 from store.config import Config, Operational
 
 
@@ -14,7 +15,7 @@ class Table(Config):
     """Somebody's table: a file (JSONL, JSON, CSV, TSV or parquet, also .gz) or a dataset of the Hub, and its columns.
 
     `text` holds a string, a list of turns, or messages ({role, content} or ShareGPT's {from, value});
-    `id` one column or several; `language` a column, or a language's name if no column is called so.
+    `id` one column or several; `language` a column, or a language's name if no column is called so. `license`: its own.
     """
 
     path: Path | None = None
@@ -25,6 +26,7 @@ class Table(Config):
     text: str
     id: tuple[str, ...] = ()
     language: str = "eng_Latn"
+    license: Operational[str | None] = None
 
     @model_validator(mode="after")
     def _one_place(self) -> "Table":
@@ -102,7 +104,7 @@ class ImportedScores(Config):
     score: str = "score"
 
 
-Scorer = Annotated[RewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
+Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
 
 
 class Pair(Config):
@@ -119,11 +121,14 @@ class Pair(Config):
 
 
 class Publish(Config):
-    """What the published folder says, and which share of the prompts is its test split."""
+    """What the published folders say, and which share of the prompts is their test split.
+
+    Without a `license` the one holds that follows from those of sources and models, where these are known.
+    """
 
     name: str
     title: str
-    license: str
+    license: str | None = None
     test_share: float = Field(0.1, ge=0, lt=1)
     notes: tuple[str, ...] = ()
 
@@ -139,6 +144,8 @@ class Recipe(Config):
     score: dict[str, Scorer] = Field(min_length=1)
     pair: Pair
     publish: Publish
+    budget: Operational[Budget] = Budget()
+    throughput: Operational[dict[str, float]] = Field({})  # tokens a second, by generator or scorer, or `translate`: for `polypref plan`
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":

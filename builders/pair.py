@@ -90,5 +90,7 @@ def _row(prompt: list[dict[str, str]], chosen: Candidate, rejected: Candidate) -
         row[side] = [{"role": "assistant", "content": candidate["completion"]}]
         row[f"{side}_model"] = candidate["generator"]
         row[f"{side}_origin"] = candidate["origin"]
+        row[f"{side}_sample"] = candidate["sample"]
         row[f"{side}_score"] = candidate["score"]
+        row[f"{side}_tokens"] = candidate["tokens"]
     return row

@@ -1,7 +1,6 @@
 """The dataset card: README.md with the Hub's metadata, written from facts.json alone.
 
-What stands between two marker lines is generated; a person's text above and below them, their metadata keys, tags and
-configs are kept when the card is written anew.
+A person's text, metadata keys, tags and configs are kept when the card is written anew (cards/prose.py).
 """
 
 import re
@@ -12,27 +11,24 @@ from typing import Any
 
 import yaml
 
-from cards.errors import InputError
 from cards.languages import LANGUAGES
+from cards.licences import parts
 from cards.metadata import metadata
 from cards.mixtures import NAMED
+from cards.plots import picture, plots
+from cards.prose import put_together, taken_apart
 from cards.tables import TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
-START = (
-    "<!-- polypref: generated text starts here; what stands above this line, or below the line that ends it, is kept by later writes. -->"
-)
-END = "<!-- polypref: generated text ends here. -->"
+BESIDE = ("prompts", "completions", "rejected")  # repositories beside the pairs are called after them
 SHARES = {
     "prompts": ("source", "translator"),
     "completions": ("origin", "generator", "finish_reason"),
     "scores": ("scorer",),
     "pairs": ("chosen_origin", "chosen_model"),
+    "candidates": ("origin", "generator", "finish_reason"),
+    "rejected": ("stage", "rejected_by"),
 }
-
-_YAML = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
-_START = re.compile(r"<!-- polypref: generated text starts here.*?-->")
-_END = re.compile(r"<!-- polypref: generated text ends here.*?-->\n?")
 
 
 def dataset_card(facts: Mapping[str, Any], existing: str | None = None, repo: str | None = None, draft: str | None = None) -> str:
@@ -41,30 +37,11 @@ def dataset_card(facts: Mapping[str, Any], existing: str | None = None, repo: st
     A person's text is taken from `draft` where `existing` has none. Raises InputError where one of them cannot be taken apart:
     metadata that is not YAML, or one marker line without the other.
     """
-    old, above, below = _taken_apart(existing or "")
-    draft_old, draft_above, draft_below = _taken_apart(draft or "")
+    old, above, below = taken_apart(existing or "")
+    draft_old, draft_above, draft_below = taken_apart(draft or "")
     if not (above + below).strip():
         above, below = draft_above, draft_below
-    header = yaml.safe_dump(metadata(facts, {**draft_old, **old}), sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{header}---\n{above}{START}\n\n{_body(facts, repo or facts['name'])}\n\n{END}\n{below}"
-
-
-def _taken_apart(card: str) -> tuple[dict[str, Any], str, str]:
-    """Metadata, text above and text below the generated text; in a card without marker lines all of its text goes below."""
-    block = _YAML.match(card)
-    try:
-        header = (yaml.safe_load(block[1]) if block else None) or {}
-    except yaml.YAMLError as error:
-        raise InputError(f"README.md: metadata is not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(header, dict):
-        raise InputError(f"README.md: metadata: found {type(header).__name__}, expected keys and values")
-    body = card[block.end() :] if block else card
-    start, end = _START.search(body), _END.search(body)
-    if start and end and start.end() < end.start():
-        return header, body[: start.start()], body[end.end() :]
-    if start or end:
-        raise InputError("README.md: found only one of the two lines that enclose the generated text, expected both or none")
-    return header, "", f"\n{body}" if body.strip() else ""
+    return put_together(metadata(facts, {**draft_old, **old}), above, _body(facts, repo or facts["name"]), below)
 
 
 def _body(facts: Mapping[str, Any], repo: str) -> str:
@@ -79,20 +56,27 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "sizes": _sizes(languages),
         "funnel": _funnel(languages),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
+        "plot": picture("scores", "Quantiles of scores and margins by language; the tables have the numbers.") if plots(facts) else "",
+        "longer": words["longer"][table],
         "scores": _scores(languages),
         "shares": "\n\n".join(filter(None, (_shares(languages, column) for column in SHARES[table]))),
         "columns": _table([("column", "what it is"), *((f"`{name}`", words["columns"][name]) for name in TABLES[table])]),
         "made": _made(builds, languages),
+        "lineage": _lineage(facts, repo),
         "repo": repo,
+        "repo_base": _pairs_of(repo) if any(made["recipe"] for made in builds.values()) else "",
+        "filter": words["filter"][table].replace("REPO", repo).replace("LANGUAGE", some),
         "language": some,
         "name": LANGUAGES[some].name,
         "mixtures": ", ".join(f"`{name}`" for name in NAMED) if pairs else "",
         "training": _training(repo) if pairs else "",
         "limits": _bullets(words["limits"][table]),
         "license": facts.get("license") or "",
+        "licenses": _licenses(facts),
+        "files": _files(languages),
         "recipes": _recipes(builds, languages),
     }
-    sections = re.split(r"^(?=## )", (TEMPLATES / "dataset_card.md").read_text("utf-8"), flags=re.M)
+    sections = re.split(r"^(?=##+ )", (TEMPLATES / "dataset_card.md").read_text("utf-8"), flags=re.M)
     return "".join(_filled(section, values) for section in sections).strip()
 
 
@@ -114,6 +98,7 @@ def _bullets(items: Iterable[str]) -> str:
 
 
 def _sizes(languages: Mapping[str, Any]) -> str:
+    tokens = list(dict.fromkeys(name for about in languages.values() for name in about.get("tokens", ())))
     lengths = list(dict.fromkeys(name for about in languages.values() for name in about["quantiles"] if name.endswith("_characters")))
 
     def cells(files: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -123,7 +108,10 @@ def _sizes(languages: Mapping[str, Any]) -> str:
     def megabytes(files: Sequence[Mapping[str, Any]]) -> str:
         return f"{sum(file['bytes'] for file in files) / 1e6:.2f}"
 
-    head = ["config", "language", "train", "test", "prompts", *(name.replace("_", " ") for name in lengths), "MB"]
+    def total(name: str, abouts: Iterable[Mapping[str, Any]]) -> str:
+        return f"{sum(about.get('tokens', {}).get(name, 0) for about in abouts):,}"
+
+    head = ["config", "language", "train", "test", "prompts", *(name.replace("_", " ") for name in [*lengths, *tokens]), "MB"]
     rows = [
         [
             code,
@@ -131,16 +119,21 @@ def _sizes(languages: Mapping[str, Any]) -> str:
             *cells(about["files"]),
             f"{about['prompts']:,}",
             *(number(about["quantiles"][name].get("p50")) for name in lengths),
+            *(total(name, [about]) for name in tokens),
             megabytes(about["files"]),
         ]
         for code, about in languages.items()
     ]
     files = [file for about in languages.values() for file in about["files"]]
-    return _table([head, *rows, ["default", "all", *cells(files), "", *("" for _ in lengths), megabytes(files)]])
+    sums = (total(name, languages.values()) for name in tokens)
+    return _table([head, *rows, ["default", "all", *cells(files), "", *("" for _ in lengths), *sums, megabytes(files)]])
 
 
 def _funnel(languages: Mapping[str, Any]) -> str:
-    steps = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
+    found = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
+    titles = [step for step in found if ": " not in step]
+    order = {title: place for place, title in enumerate([*titles, "no pair"])}
+    steps = sorted(found, key=lambda step: order[step.partition(": ")[0]])  # a reason after its step, whichever language had it first
     rows = [
         [code, *(f"{about['funnel'][step]:,}" if step in about["funnel"] else "" for step in steps)]
         for code, about in languages.items()
@@ -156,11 +149,17 @@ def _scored(languages: Mapping[str, Any]) -> list[str]:
 
 def _scores(languages: Mapping[str, Any]) -> str:
     names = _scored(languages)
+    pairs = any("chosen_longer" in about for about in languages.values())
     head = ["language", *(f"{name.replace('_', ' ')} {q[1:]}%" for name in names for q in ("p5", "p50", "p95"))]
     rows = [
-        [code, *(number(about["quantiles"][name].get(q)) for name in names for q in ("p5", "p50", "p95"))]
+        [
+            code,
+            *(number(about["quantiles"].get(name, {}).get(q)) for name in names for q in ("p5", "p50", "p95")),
+            *([f"{about['chosen_longer'] / _rows(about):.1%}" if _rows(about) else ""] if pairs else []),
+        ]
         for code, about in languages.items()
     ]
+    head += ["chosen is longer"] if pairs else []
     return _table([head, *rows]) if names else ""
 
 
@@ -185,15 +184,54 @@ def _builds(languages: Mapping[str, Any]) -> dict[str, list[str]]:
     return builds
 
 
+def _rows(about: Mapping[str, Any]) -> int:
+    return sum(file["rows"] for file in about["files"])
+
+
 def _made(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:
     rows = [
-        [model["role"], model["name"], f"`{model['model']}`", f"`{model['revision']}`", ", ".join(codes) if len(builds) > 1 else "all"]
+        [
+            model["role"],
+            model["name"],
+            f"`{model['model']}`",
+            f"`{model['revision']}`" if model["revision"] else "",
+            ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items()),
+            ", ".join(codes) if len(builds) > 1 else "all",
+        ]
         for build, codes in _builds(languages).items()
         for model in builds[build]["models"]
     ]
-    models = _table([["role", "name", "model", "revision", "languages"], *rows]) if rows else ""
-    sources = _bullets(dict.fromkeys(source for build in builds.values() for source in build["sources"]))
+    models = _table([["role", "name", "model", "revision", "settings", "languages"], *rows]) if rows else ""
+    revisions = {name: revision for build in builds.values() for name, revision in build.get("source_revisions", {}).items()}
+    names = dict.fromkeys(source for build in builds.values() for source in build["sources"])
+    sources = _bullets(f"{name}, `{revisions[name]}`" if name in revisions else name for name in names)
     return "\n\n".join(filter(None, (models, f"Sources:\n\n{sources}" if sources else "")))
+
+
+def _pairs_of(repo: str) -> str:
+    """The repository of the pairs that `repo` is called after, or `repo` itself."""
+    return re.sub(f"-({'|'.join(BESIDE)})$", "", repo)
+
+
+def _lineage(facts: Mapping[str, Any], repo: str) -> str:
+    lines = [f"`{build}`: {', '.join(codes)}" for build, codes in _builds(facts["languages"]).items()]
+    related = [
+        f"{name}: [{other['repo']}](https://huggingface.co/datasets/{other['repo']}/tree/{other['commit']}) at `{other['commit']}`"
+        for name, other in facts["related"].items()
+    ]
+    pairs = _pairs_of(repo)
+    if facts["table"] != "pairs" and pairs != repo and "/" in repo:
+        related.append(f"pairs: [{pairs}](https://huggingface.co/datasets/{pairs}), which name the commit that holds their rows here")
+    return _bullets([*lines, *related])
+
+
+def _licenses(facts: Mapping[str, Any]) -> str:
+    return _table([["made from", "licence"], *([what, found or "not known"] for what, found in parts(facts))]) if parts(facts) else ""
+
+
+def _files(languages: Mapping[str, Any]) -> str:
+    rows = [[f"`{file['path']}`", f"{file['rows']:,}", f"`{file['sha256']}`"] for about in languages.values() for file in about["files"]]
+    return _table([["file", "rows", "sha256"], *rows]) if rows else ""
 
 
 def _recipes(builds: Mapping[str, Any], languages: Mapping[str, Any]) -> str:

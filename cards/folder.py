@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,13 @@ import polars as pl
 
 from cards.dataset_card import dataset_card
 from cards.errors import InputError
+from cards.licences import licence, parts
 from cards.measured import measured
+from cards.plots import plots
 from cards.tables import TABLES, cast, hash16, split_of
 
 Facts = dict[str, Any]  # facts.json, as `new_facts` makes it
+BUILD: Mapping[str, Any] = {"recipe": "", "models": [], "sources": [], "source_revisions": {}, "source_licenses": {}, "source_datasets": []}
 
 SPLITS = ("train", "test")
 ROWS_PER_FILE = 200_000
@@ -28,9 +32,11 @@ ROWS_PER_GROUP = 10_000
 def write_dataset(folder: Path, table: str, frames: Mapping[str, pl.DataFrame | pl.LazyFrame], facts: Mapping[str, Any]) -> None:
     """Publishes `frames` (FLORES code -> the rows of that language) into `folder`, beside the languages that stand there.
 
-    `facts`: name, title, license, test_share, recipe (YAML text), models (role, name, model, revision), sources, notes,
-    languages ({code: {"funnel": {step: rows}, …}}). The same input gives the same bytes. A language without rows keeps its
-    funnel in the card and has no files. Raises InputError for rows that are not of `table` or of their language.
+    `facts`: name, title, license (None: the one that follows, if one does), test_share, recipe (YAML text), models (role, name,
+    model, revision, settings, license), sources (names), source_revisions ({source: sha256 or commit}), source_licenses
+    ({source: licence}), source_datasets (ids on the Hub), notes, languages ({code: {"funnel": {step: rows}, …}}). The same input
+    gives the same bytes. A language without rows keeps its funnel in the card and has no files. Raises InputError for rows that
+    are not of `table` or of their language.
     """
     old = read_facts(folder)
     merged(old, new_facts(table, facts, {code: {} for code in frames}))  # whether they can stand together, before a file is written
@@ -46,24 +52,40 @@ def write_dataset(folder: Path, table: str, frames: Mapping[str, pl.DataFrame | 
     for code in languages:
         _remove_stale(folder / "data" / code, {Path(file["path"]).name for file in languages[code]["files"]})
     readme = folder / "README.md"
-    card = dataset_card(new, readme.read_text("utf-8") if readme.exists() else None)
-    _replace(folder / "facts.json", facts_text(new).encode())
-    _replace(readme, card.encode())
+    existing = readme.read_text("utf-8") if readme.exists() else None
+    for path, content in documents(new, existing).items():
+        _replace(folder / path, content)
+
+
+def documents(facts: Facts, existing: str | None = None, repo: str | None = None, draft: str | None = None) -> dict[str, bytes]:
+    """{path: content} of everything beside the rows: facts.json, the card (see `dataset_card`) and its pictures, the card last."""
+    card = dataset_card(facts, existing, repo, draft)
+    return {
+        "facts.json": facts_text(facts).encode(),
+        **{path: svg.encode() for path, svg in plots(facts).items()},
+        "README.md": card.encode(),
+    }
 
 
 def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]) -> Facts:
-    """facts.json for languages that one recipe made; what they have in common is their `build`."""
-    build = {"recipe": facts.get("recipe", ""), "models": list(facts.get("models", ())), "sources": list(facts.get("sources", ()))}
-    return {
+    """facts.json for languages that one recipe made; what they have in common is their `build`, whose id is their lineage."""
+    build = {key: facts.get(key) or empty for key, empty in BUILD.items()}
+    new = {
         "table": table,
+        "columns": {field.name: str(field.type) for field in arrow_schema(table)},
         "name": facts["name"],
         "title": facts["title"],
         "license": facts.get("license"),
         "test_share": facts["test_share"],
         "notes": list(facts.get("notes", ())),
+        "related": dict(facts.get("related", {})),
         "builds": {hash16(build): build},
         "languages": {code: {"build": hash16(build), **language} for code, language in languages.items()},
     }
+    if not new["license"]:
+        with suppress(InputError):  # said when it is published
+            new["license"] = licence(None, parts(new))
+    return new
 
 
 def read_facts(folder: Path) -> Facts | None:
@@ -80,7 +102,7 @@ def parsed_facts(text: str, where: str) -> Facts:
         raise InputError(f"{where}: not JSON: {error}") from None
     if not isinstance(facts, dict) or not {"table", "test_share", "license", "builds", "languages"} <= facts.keys():
         raise InputError(f"{where}: found another layout, expected table, test_share, license, builds and languages")
-    return facts
+    return {"columns": {}, "related": {}, **facts}
 
 
 def facts_text(facts: Facts) -> str:
@@ -90,7 +112,7 @@ def facts_text(facts: Facts) -> str:
 def merged(old: Facts | None, new: Facts) -> Facts:
     """`new` beside the languages of `old` that it does not replace.
 
-    Raises InputError where the two cannot stand in one dataset: another table, share of test prompts, or licence.
+    Raises InputError where the two cannot stand in one dataset: another table, column, share of test prompts, or licence.
     """
     kept = {} if old is None else {code: about for code, about in old["languages"].items() if code not in new["languages"]}
     if old is None or not kept:
@@ -98,14 +120,29 @@ def merged(old: Facts | None, new: Facts) -> Facts:
     for key in ("table", "test_share", "license"):
         if old[key] != new[key]:
             raise InputError(f"{new['name']}: {key}: found {new[key]!r}, but the languages already published have {old[key]!r}")
+    for column in {**old["columns"], **new["columns"]}:
+        found, there = (facts["columns"].get(column, "no such column") for facts in (new, old))
+        if found != there:
+            raise InputError(f"{new['name']}: column {column!r}: found {found}, but the languages already published have {there}")
     languages = dict(sorted({**kept, **new["languages"]}.items()))
     used = {about["build"] for about in languages.values()}
     return {
         **new,
+        "related": {**old["related"], **new["related"]},
         "notes": list(dict.fromkeys([*new["notes"], *old["notes"]])),
         "builds": {build: made for build, made in sorted({**old["builds"], **new["builds"]}.items()) if build in used},
         "languages": languages,
     }
+
+
+def described_files(facts: Facts) -> list[Mapping[str, Any]]:
+    """What facts.json says of each parquet file."""
+    return [file for about in facts["languages"].values() for file in about["files"]]
+
+
+def content_of(facts: Facts) -> str:
+    """A digest of all rows that the facts describe."""
+    return hashlib.sha256("".join(f"{file['sha256']}  {file['path']}\n" for file in described_files(facts)).encode()).hexdigest()[:16]
 
 
 def parquet_files(folder: Path, languages: tuple[str, ...] | None = None, split: str | None = None) -> list[Path]:

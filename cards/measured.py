@@ -16,12 +16,16 @@ _COUNTED = {
     "prompts": ("source", "translator"),
     "completions": ("generator", "origin", "finish_reason"),
     "scores": ("scorer",),
+    "candidates": ("origin", "generator", "finish_reason"),
+    "rejected": ("stage", "rejected_by"),
     "pairs": ("builder", "chosen_model", "rejected_model", "chosen_origin", "rejected_origin"),
 }
 _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
     "prompts": {"prompt_characters": _characters("prompt")},
     "completions": {"completion_characters": pl.col("completion").str.len_chars(), "tokens": pl.col("tokens")},
     "scores": {"score": pl.col("score")},
+    "candidates": {"prompt_characters": _characters("prompt"), "completion_characters": pl.col("completion").str.len_chars()},
+    "rejected": {"text_characters": _characters("messages")},
     "pairs": {
         "chosen_score": pl.col("chosen_score"),
         "rejected_score": pl.col("rejected_score"),
@@ -33,18 +37,32 @@ _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
 }
 
 
+_TOKENS = {"completions": ("tokens",), "candidates": ("tokens",), "pairs": ("chosen_tokens", "rejected_tokens")}
+
+
 def measured(frame: pl.DataFrame, table: str) -> dict[str, Any]:
     """Plain JSON values of one language's rows of `table`.
 
     `prompts`: distinct prompts; `counts`: {column: {value: rows}}, the most frequent first, without nulls;
     `quantiles`: {name: {p5 … p95}} over the rows that have the number, linearly interpolated; characters are code points
-    of all the messages together, roles not counted.
+    of all the messages together, roles not counted; `tokens`: {column: sum}, as the generators counted; of pairs
+    `chosen_longer`: in how many the chosen text has more characters than the rejected one.
     """
-    return {
+    numbers = frame.select(**_MEASURED[table])
+    quantiles = {name: _quantiles(numbers[name]) for name in numbers.columns}
+    if table == "candidates":
+        scores = frame.select(pl.col("scores").explode(empty_as_null=False)).unnest("scores")
+        for name in sorted(scores["name"].drop_nulls().unique().to_list()):
+            quantiles[f"{name} score"] = _quantiles(scores.filter(pl.col("name") == name)["value"])
+    found = {
         "prompts": frame["prompt_id"].n_unique(),
         "counts": {column: _counts(frame[column]) for column in _COUNTED[table]},
-        "quantiles": {name: _quantiles(frame.select(number).to_series()) for name, number in _MEASURED[table].items()},
+        "quantiles": quantiles,
+        "tokens": {column: int(frame[column].sum()) for column in _TOKENS.get(table, ()) if frame[column].null_count() < frame.height},
     }
+    if table == "pairs":
+        found["chosen_longer"] = int((numbers["chosen_characters"] > numbers["rejected_characters"]).sum())
+    return found
 
 
 def _counts(values: pl.Series) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from cards.languages import LANGUAGES
+from cards.prose import listed
 from cards.tables import TABLES
 
 TAGS = {"pairs": ["preference", "dpo", "rlhf"]}
@@ -24,25 +25,25 @@ def metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]
     files |= {code: about["files"] for code, about in languages.items()}
     rows = sum(file["rows"] for file in files["default"])
     tags = [*TAGS.get(table, ()), *(["multilingual"] if len(languages) > 1 else []), "synthetic", "polypref"]
+    sources = list(dict.fromkeys(source for build in facts["builds"].values() for source in build.get("source_datasets", ())))
     own = {
         "language": sorted({LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in languages}),
         **({"license": facts["license"]} if facts.get("license") else {}),
         "pretty_name": facts["title"],
         "size_categories": [next((size for limit, size in SIZES.items() if rows < limit), "10M<n<100M")],
         "task_categories": ["text-generation"],
-        "tags": list(dict.fromkeys([*tags, *_listed(old.get("tags"))])),
+        "multilinguality": ["multilingual" if len(languages) > 1 else "monolingual"],
+        "annotations_creators": ["machine-generated"],
+        "source_datasets": sources or ["original"],
+        "tags": list(dict.fromkeys([*tags, *listed(old.get("tags"))])),
         "configs": [_config(name, described) for name, described in files.items() if described],
         "dataset_info": [_info(name, described, table) for name, described in files.items() if described],
     }
     for key in ("configs", "dataset_info"):
         own[key] += [
-            config for config in _listed(old.get(key)) if config.get("config_name", "default") not in {"default", *facts["languages"]}
+            config for config in listed(old.get(key)) if config.get("config_name", "default") not in {"default", *facts["languages"]}
         ]
     return {**own, **{key: value for key, value in old.items() if key not in own}}
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
 
 
 def _splits(files: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

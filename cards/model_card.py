@@ -7,6 +7,8 @@ from typing import Any
 import yaml
 
 from cards.languages import LANGUAGES
+from cards.plots import curves, picture
+from cards.prose import listed, put_together, taken_apart
 
 METHODS = {
     "dpo": ("DPO", "direct preference optimisation ([2305.18290](https://arxiv.org/abs/2305.18290))"),
@@ -19,8 +21,18 @@ CURVE_COLUMNS = {
 NOT_HYPER = {"method", "base", "data", "reward", "control"}
 
 
-def model_card(facts: Mapping[str, Any]) -> str:
-    """README.md of a checkpoint: valid Hub metadata and what it is, from `training.run.facts` with its `curve` and `left_out`."""
+def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
+    """{path: content} of the card (see `model_card`) and its pictures."""
+    drawn = curves(facts["curve"], CURVE_COLUMNS[facts["key"]["method"]])
+    return {"README.md": model_card(facts, existing).encode(), **{path: svg.encode() for path, svg in drawn.items()}}
+
+
+def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
+    """README.md of a checkpoint: valid Hub metadata and what it is, from `training.run.facts` with its `curve` and `left_out`.
+
+    `winrate`: the checkpoint's entry of eval's winrate.json ({judge: {"win", …, "languages"}}) with `base` and `prompts`, if there is one.
+    What people wrote into the `existing` card stays (cards/prose.py).
+    """
     import jinja2
 
     templates = jinja2.Environment(
@@ -31,22 +43,25 @@ def model_card(facts: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
+    columns = [column for column in CURVE_COLUMNS[facts["key"]["method"]] if any(column in row for row in facts["curve"])]
     short, method = METHODS[facts["key"]["method"]]
     text: str = templates.get_template("model_card.md").render(
-        **{"reward": None, **facts},
-        metadata=yaml.safe_dump(_metadata(facts), sort_keys=False, allow_unicode=True),
+        **{"reward": None, "winrate": None, **facts},
         short=short,
         method=method,
         control=facts["key"].get("control"),
         hyper=_hyper(facts["key"]),
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
-        columns=[column for column in CURVE_COLUMNS[facts["key"]["method"]] if any(column in row for row in facts["curve"])],
+        language_names={code: LANGUAGES[code].name for code in LANGUAGES},
+        columns=columns,
+        picture=picture("curve", "Training curve; the table has some of its numbers.") if curves(facts["curve"], columns) else "",
         curve_rows=_spread(facts["curve"], 8),
     )
-    return text
+    old, above, below = taken_apart(existing or "")
+    return put_together(_metadata(facts, old), above, text, below)
 
 
-def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """What the Hub reads; a base model or data that lie in a local folder have no id there and are named in the text alone."""
     languages = dict.fromkeys(LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in facts["data"]["rows"])
     optional = {
@@ -54,13 +69,15 @@ def _metadata(facts: Mapping[str, Any]) -> dict[str, Any]:
         "base_model": facts["base"]["model"] if facts["base"]["on_hub"] else None,
         "datasets": [facts["data"]["name"]] if facts["data"]["on_hub"] else None,
     }
-    return {
+    tags = ["polypref", "trl", facts["key"]["method"], "preference", "multilingual", *(["lora"] if facts["lora"] else [])]
+    own = {
         "language": list(languages),
         **{key: value for key, value in optional.items() if value},
         "library_name": "peft" if facts["lora"] else "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["polypref", "trl", facts["key"]["method"], "preference", "multilingual", *(["lora"] if facts["lora"] else [])],
+        "tags": list(dict.fromkeys([*tags, *listed(old.get("tags"))])),
     }
+    return {**own, **{key: value for key, value in old.items() if key not in own}}
 
 
 def _hyper(key: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,8 @@ KEYS = {
     "scores": (*COMPLETION_KEY, "scorer"),
     "pairs": (*PROMPT_KEY, "builder", "rank"),
     "ranked": (*PROMPT_KEY, "builder", "rank"),
+    "candidates": COMPLETION_KEY,
+    "rejected": (*PROMPT_KEY, "stage", "generator", "origin", "sample"),
 }
 
 _PROMPT: dict[str, pl.DataType | type[pl.DataType]] = {"prompt_id": pl.String, "language": pl.String}
@@ -68,9 +71,40 @@ TABLES: dict[str, pl.Schema] = {
             "rejected_model": pl.String,
             "chosen_origin": pl.String,
             "rejected_origin": pl.String,
+            "chosen_sample": pl.Int32,
+            "rejected_sample": pl.Int32,
             "chosen_score": pl.Float64,
             "rejected_score": pl.Float64,
             "margin": pl.Float64,
+            "chosen_tokens": pl.Int32,
+            "rejected_tokens": pl.Int32,
+        }
+    ),
+    # Completions as they are published: with their prompt and what every scorer gave them; rank 1 has the highest score.
+    "candidates": pl.Schema(
+        {
+            **_COMPLETION,
+            "prompt": MESSAGES,
+            "completion": pl.String,
+            "scores": MEASURES,
+            "rank": pl.Int32,
+            "pivot_language": pl.String,
+            "finish_reason": pl.String,
+            "tokens": pl.Int32,
+            "measures": MEASURES,
+        }
+    ),
+    # What was left out, as it is published: prompts, completions, and prompts without a pair.
+    "rejected": pl.Schema(
+        {
+            **_PROMPT,
+            "stage": pl.String,
+            "generator": pl.String,
+            "origin": pl.String,
+            "sample": pl.Int32,
+            "rejected_by": pl.String,
+            "messages": MESSAGES,
+            "measures": MEASURES,
         }
     ),
 }
@@ -106,10 +140,12 @@ def normalised(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": m["role"], "content": unicodedata.normalize("NFC", m["content"]).strip()} for m in messages]
 
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
 def hash16(value: object) -> str:
     """16 hex digits of the SHA-256 of a value's canonical JSON."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def prompt_id(messages: Sequence[Message], language: str = "eng_Latn") -> str:
@@ -126,6 +162,7 @@ def uniform(prompt_id: str, salt: str) -> float:
     return int(hash16([salt, prompt_id]), 16) / 16**16
 
 
+@lru_cache(maxsize=100_000)  # a prompt is asked for in every language
 def split_of(prompt_id: str, test_share: float) -> str:
     """`test` for a share of the prompts, `train` for the rest; no prompt crosses, in whatever language."""
     return "test" if uniform(prompt_id, "split") < test_share else "train"

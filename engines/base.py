@@ -1,7 +1,7 @@
 """What is asked and what comes back, the same for every engine."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 from cards.tables import Message, hash16
@@ -34,9 +34,18 @@ class Answer:
     tokens: int = 0
     score: float | None = None
     error: str | None = None
+    prompt_tokens: int = 0
 
     def record(self) -> dict[str, Any]:
-        return asdict(self)
+        """What differs from an empty answer, for the log: `Answer(**record)` is the answer again."""
+        return {field.name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A call that failed for now, and why: its row waits for the next run."""
+
+    reason: str
 
 
 class InProcess(Protocol):
@@ -60,8 +69,8 @@ class Server(Protocol):
     fingerprint: str
     concurrency: int
 
-    async def generate(self, request: Request) -> Answer | None:
-        """The answer; None where the call failed for now and is asked again next run."""
+    async def generate(self, request: Request) -> Answer | Failure:
+        """The answer, or why the call failed for now. Raises InputError where no call can succeed."""
 
     async def close(self) -> None: ...
 

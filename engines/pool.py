@@ -1,28 +1,44 @@
 """Keeps an engine full and asks nothing twice: requests go to the answer log first, then to the engine, then into the log."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 
 from cards.tables import hash16
-from engines.base import Answer, Engine, InProcess, Request, Server
+from engines.base import Answer, Engine, Failure, InProcess, Request, Server
+from engines.budget import Meter
 from store.answers import AnswerLog
 from store.progress import Progress
 
 
 class Pool:
-    """One engine with its answer log, within one event loop."""
+    """One engine with its answer log, within one event loop.
 
-    def __init__(self, engine: Engine, log: AnswerLog, progress: Progress | None = None) -> None:
-        self.engine, self.log, self.progress = engine, log, progress
-        self._open: dict[str, asyncio.Task[None]] = {}  # requests in flight or waiting, by key
+    A call that failed for now is answered by None; with `accept_failures` it is kept as a failure for good.
+    """
 
-    @property
-    def full(self) -> bool:
-        """Whether there is work enough: an engine in this process takes one part at a time, a server twice what it has at once."""
-        return not isinstance(self.engine, Server) or len(self._open) >= 2 * self.engine.concurrency
+    def __init__(
+        self, engine: Engine, log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None, accept_failures: bool = False
+    ) -> None:
+        self.engine, self.log, self.progress, self.meter, self.accept_failures = engine, log, progress, meter, accept_failures
+        self._queue: deque[tuple[str, Request]] = deque()
+        self._open: dict[str, asyncio.Future[None]] = {}  # requests in flight or waiting, by key
+        self._workers: set[asyncio.Task[None]] = set()
+        self._alive = self._in_flight = 0
+        self._stopped: Exception | None = None
+        self._closed: asyncio.Future[None] | None = None  # who waits for room
+        if meter:
+            meter.begin(engine, log)
+
+    async def room(self) -> None:
+        """Returns when less than twice of what a server takes at once is open. An engine in this process works while it is asked."""
+        if isinstance(self.engine, Server):
+            while len(self._open) >= 2 * self.engine.concurrency and not self._stopped:
+                self._closed = asyncio.get_running_loop().create_future()
+                await self._closed
 
     async def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
-        """An answer a request, in their order; None where a call failed for now."""
+        """An answer a request, in their order; None where a call failed for now. Raises BudgetReached, what is in flight kept."""
         keys = [request.key(self.engine.fingerprint) for request in requests]
         unique = dict(zip(keys, requests, strict=True))
         if isinstance(self.engine, Server):
@@ -32,6 +48,9 @@ class Pool:
         return [self._known(key) for key in keys]
 
     async def close(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
         if isinstance(self.engine, Server):
             await self.engine.close()
 
@@ -41,8 +60,9 @@ class Pool:
 
     def _keep(self, answers: Sequence[tuple[str, Answer]]) -> None:
         self.log.add([(key, answer.record()) for key, answer in answers])
+        cost = sum(self.meter.charge(self.engine, answer) for _, answer in answers) if self.meter else 0.0
         if self.progress:
-            self.progress.answered(len(answers), sum(answer.tokens for _, answer in answers))
+            self.progress.answered(len(answers), sum(answer.tokens for _, answer in answers), cost)
 
     def _compute(self, engine: InProcess, unique: dict[str, Request]) -> None:
         """The plan is made from all requests, answered or not, so that a resumed run computes the same batches."""
@@ -52,39 +72,103 @@ class Pool:
         for batch in engine.plan(requests):
             todo = [i for i in batch if keys[i] not in self.log]
             if todo:
+                if self.meter:
+                    self.meter.check(engine, len(todo))
                 seed = int(hash16([keys[i] for i in todo])[:8], 16)
                 answers = engine.answer([requests[i] for i in todo], seed)
                 self._keep([(keys[i], answer) for i, answer in zip(todo, answers, strict=True)])
 
     async def _serve(self, server: Server, unique: dict[str, Request]) -> None:
+        if self._stopped:
+            raise self._stopped
+        loop = asyncio.get_running_loop()
         for key, request in unique.items():
             if key not in self.log and key not in self._open:
-                self._open[key] = asyncio.create_task(self._one(server, key, request))
-        tasks = [self._open[key] for key in unique if key in self._open]
+                self._open[key] = loop.create_future()
+                self._queue.append((key, request))
+        waiting = [self._open[key] for key in unique if key in self._open]
+        self._hire(server)
+        await asyncio.gather(*waiting)
+
+    def _hire(self, server: Server) -> None:
+        """Starts workers, as many as the server, the queue and the budget have work for."""
+        while self._alive < min(server.concurrency, self._in_flight + len(self._queue)) and self._affords(server, self._alive + 1):
+            self._alive += 1
+            worker = asyncio.get_running_loop().create_task(self._work(server))
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+
+    def _affords(self, server: Server, calls: int) -> bool:
+        """Near the end of a budget fewer calls are under way; the last one finds it used up."""
+        return calls == 1 or self.meter is None or self.meter.affords(server, calls)
+
+    async def _work(self, server: Server) -> None:
+        """Takes one request after the other. An error is everybody's who waits."""
         try:
-            await asyncio.gather(*tasks)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
+            while self._queue and not self._stopped and self._affords(server, self._in_flight + 1):
+                key, request = self._queue.popleft()
+                try:
+                    await self._one(server, key, request)
+                except Exception as error:
+                    self._stopped = self._stopped or error
+                self._hire(server)
+        finally:
+            self._alive -= 1
+        if self._stopped:
+            for waiting in self._open.values():
+                if not waiting.done():
+                    waiting.set_exception(self._stopped)
+            self._wake()
 
     async def _one(self, server: Server, key: str, request: Request) -> None:
+        if self.meter:
+            self.meter.check(server, self._in_flight + 1)
+        self._in_flight += 1
         try:
+            if self.progress:
+                self.progress.at_once = self._in_flight
             answer = await server.generate(request)
-            if answer is not None:
-                self._keep([(key, answer)])
         finally:
-            self._open.pop(key, None)
+            self._in_flight -= 1
+        if isinstance(answer, Failure) and self.accept_failures:
+            answer = Answer(finish_reason="error", error=answer.reason)
+        if isinstance(answer, Answer):
+            self._keep([(key, answer)])
+        elif self.progress:
+            self.progress.failed(answer.reason)
+        waiting = self._open.pop(key)
+        if not waiting.done():
+            waiting.set_result(None)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._closed and not self._closed.done() and (self._stopped or len(self._open) < 2 * self.engine.concurrency):  # type: ignore[union-attr]
+            self._closed.set_result(None)
 
 
-def answers(engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None) -> list[Answer | None]:
-    """Asks a list of requests and waits: for callers without parts, such as eval. In the order of the requests."""
+def answers(
+    engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None
+) -> list[Answer | None]:
+    """Asks a list of requests and waits: for callers without parts. In the order of the requests."""
+    return grouped_answers(engine, [requests], log, progress, meter)[0]
 
-    async def ask() -> list[Answer | None]:
-        pool = Pool(engine, log, progress)
+
+def grouped_answers(
+    engine: Engine, groups: Sequence[Sequence[Request]], log: AnswerLog, progress: Progress | None = None, meter: Meter | None = None
+) -> list[list[Answer | None]]:
+    """Asks groups of requests of which each is planned by itself, such as a language each; a server is asked all at once."""
+
+    async def ask(pool: Pool, requests: Sequence[Request]) -> list[Answer | None]:
+        given = await pool.ask(requests)
+        if progress:
+            progress.advance(len(given), {}, given.count(None))
+        return given
+
+    async def ask_all() -> list[list[Answer | None]]:
+        pool = Pool(engine, log, progress, meter)
         try:
-            return await pool.ask(requests)
+            return await asyncio.gather(*(ask(pool, requests) for requests in groups))
         finally:
             await pool.close()
 
-    return asyncio.run(ask())
+    return asyncio.run(ask_all())

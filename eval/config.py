@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from cards.languages import languages
-from engines.config import Generator, HfGenerator, RewardModel, Sampling
+from engines.config import Generator, HfGenerator, RewardModel, Sampling, VllmRewardModel
 from store.config import Config, Operational
 
 
@@ -22,7 +22,7 @@ class WinrateRecipe(Config):
     base: str
     sampling: Sampling = Sampling()  # of the models that are given by folder or id
     samples: int = Field(1, gt=0)  # completions a prompt and model; the i-th of one plays the i-th of the other
-    judge: RewardModel
+    judge: RewardModel | VllmRewardModel = Field(discriminator="kind")
     margin: float = Field(0.0, ge=0)  # scores no further apart are a tie
     seed: int = 0  # of the choice of prompts and of the bootstrap
     resamples: int = Field(1000, gt=0)

@@ -4,7 +4,7 @@ Everything is asked a language at a time in the order of keys, so neither the or
 change a completion; answers are kept in the work dir and never asked twice.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import polars as pl
 
@@ -12,7 +12,7 @@ from cards import hub
 from cards.tables import PROMPT_KEY, uniform
 from engines.base import Answer, Request
 from engines.config import EngineConfig, start
-from engines.pool import answers
+from engines.pool import grouped_answers
 from eval.config import WinrateRecipe
 from store.progress import Progress
 from store.workdir import Workdir
@@ -42,7 +42,7 @@ def completions(generators: Mapping[str, EngineConfig], prompts: pl.DataFrame, s
     asked = prompts.sort("language", "prompt_id").join(pl.DataFrame({"sample": range(samples)}, schema={"sample": pl.Int32}), how="cross")
     made = []
     for name, config in generators.items():
-        given = list(_answers(config, f"generate {name}", asked, [], workdir))
+        given = _answers(config, f"generate {name}", asked, [], workdir)
         rows = asked.with_columns(
             pl.lit(name).alias("model"),
             pl.Series("completion", [answer.text if answer and not answer.error else None for answer in given], dtype=pl.String),
@@ -60,18 +60,15 @@ def scores(config: EngineConfig, made: pl.DataFrame, workdir: Workdir) -> pl.Ser
     return made.with_row_index("_row").join(scored, on="_row", how="left", maintain_order="left")["score"]
 
 
-def _answers(config: EngineConfig, title: str, rows: pl.DataFrame, replies: list[str], workdir: Workdir) -> Iterator[Answer | None]:
+def _answers(config: EngineConfig, title: str, rows: pl.DataFrame, replies: list[str], workdir: Workdir) -> list[Answer | None]:
     """An answer a row; `rows` are sorted by language, `replies` are the completions to be scored or none."""
     engine = start(config, title, workdir)
     log = workdir.answers(engine.fingerprint)
+    groups, begin = [], 0
+    for part in rows.partition_by("language", maintain_order=True):
+        asked = part.select("prompt", "sample").iter_rows()
+        replied = [[{"role": "assistant", "content": reply}] for reply in replies[begin : begin + part.height]] or [[]] * part.height
+        groups.append([Request([*prompt, *reply], sample) for (prompt, sample), reply in zip(asked, replied, strict=True)])
+        begin += part.height
     with Progress(title, rows.height) as progress:
-        begin = 0
-        for part in rows.partition_by("language", maintain_order=True):
-            requests = [
-                Request([*prompt, {"role": "assistant", "content": replies[begin + i]}] if replies else prompt, sample)
-                for i, (prompt, sample) in enumerate(part.select("prompt", "sample").iter_rows())
-            ]
-            given = answers(engine, requests, log, progress)
-            progress.advance(part.height, {}, sum(answer is None for answer in given))
-            yield from given
-            begin += part.height
+        return [answer for given in grouped_answers(engine, groups, log, progress) for answer in given]

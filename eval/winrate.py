@@ -14,7 +14,7 @@ import polars as pl
 
 from cards import hub
 from cards.errors import InputError
-from engines.config import Generator, HfGenerator
+from engines.config import Generator, HfGenerator, VllmGenerator
 from eval.config import WinrateRecipe
 from eval.generate import completions, prompts, scores
 from store.workdir import Workdir
@@ -118,7 +118,7 @@ def winrate(recipe: WinrateRecipe, workdir: Workdir, verdicts: Mapping[str, Verd
 
 def _named(config: Generator, workdir: Workdir) -> dict[str, str]:
     match config:
-        case HfGenerator():
+        case HfGenerator() | VllmGenerator():
             model = workdir.resolve(config.model, config.revision)
             return {"model": model.model, "revision": model.revision}
         case _:

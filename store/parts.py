@@ -6,7 +6,6 @@ the key of what it was made from, so a part whose key still holds is not made ag
 
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ import polars as pl
 
 from cards.errors import InputError
 from cards.tables import cast
+from store.place import is_local, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,29 +41,26 @@ class Part:
     def about(self) -> About | None:
         """What the part says of itself; None where it was not made yet."""
         try:
-            return About(**json.loads(pl.read_parquet_metadata(self.path)["polypref"]))
+            return About(**json.loads(pl.read_parquet_metadata(self._source())["polypref"]))
         except FileNotFoundError:
             return None
         except (pl.exceptions.PolarsError, KeyError, ValueError, TypeError):
             raise InputError(f"{self.path}: not a part that polypref wrote; remove it and run again") from None
 
     def read(self) -> pl.DataFrame:
-        return pl.read_parquet(self.path, glob=False)
+        return pl.read_parquet(self._source(), glob=False)
+
+    def _source(self) -> Path | io.BytesIO:
+        return self.path if is_local(self.path) else io.BytesIO(self.path.read_bytes())
 
     def write(self, frame: pl.DataFrame, table: str, key: str, incomplete: int) -> About:
         """Writes the rows, cast to `table` and sorted by its key, in place of the file at once or not at all."""
         frame = cast(frame, table)
         rejected = Counter(frame["rejected_by"].drop_nulls().to_list()) if "rejected_by" in frame.columns else Counter[str]()
         about = About(key, frame.height, incomplete, dict(sorted(rejected.items())))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_suffix(".tmp")
         content = io.BytesIO()  # polars' own way to the file would hide which error of the disk it was
         frame.write_parquet(content, metadata={"polypref": json.dumps(asdict(about), ensure_ascii=False)})
-        with open(unfinished, "wb") as file:
-            file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self.path)
+        write_whole(self.path, content.getbuffer())
         return about
 
 

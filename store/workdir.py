@@ -1,5 +1,6 @@
 """A work dir: one run's parts, answers, resolved revisions and what it publishes. One run at a time; it can be moved and copied."""
 
+import _thread
 import fcntl
 import hashlib
 import json
@@ -14,7 +15,10 @@ from typing import IO, Any, Self
 from cards.errors import InputError
 from cards.tables import hash16
 from store.answers import AnswerLog
+from store.lease import Lease
 from store.parts import Part
+from store.place import is_local, place, write_whole
+from store.segments import SegmentLog
 
 ROWS_PER_PART = 1000
 
@@ -39,30 +43,37 @@ class Resolved:
 
 
 class Workdir:
-    """Opens a work dir and holds its lock: `with Workdir(path) as workdir: …`.
+    """Opens a work dir and holds its lock: `with Workdir(path) as workdir: …`. A `worker` of the run that holds it needs a name.
 
     Raises InputError where another run holds it.
     """
 
-    def __init__(self, path: Path, update_revisions: bool = False) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path | str, update_revisions: bool = False, worker: str = "") -> None:
+        self.path = place(path)
         self.update_revisions = update_revisions
-        self._lock: IO[str] | None = None
+        self.worker = worker
+        self._lock: IO[str] | Lease | None = None
         self._logs: dict[str, AnswerLog] = {}
 
     def __enter__(self) -> Self:
+        holder = f"process {os.getpid()} on {socket.gethostname()} ({Path(sys.argv[0]).name} {' '.join(sys.argv[1:3])})"
+        if self.worker:  # of a run that holds the lock
+            return self
+        if not is_local(self.path):
+            self._lock = Lease(self.path / "lease", holder, _thread.interrupt_main)
+            return self
         self.path.mkdir(parents=True, exist_ok=True)
         lock = open(self.path / ".lock", "a+")  # closing it, on exit, gives the lock back
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            holder = lock.read().strip() or "another process"
+            other = lock.read().strip() or "another process"
             lock.close()
-            raise InputError(f"{self.path}: in use by {holder}; one work dir, one run") from None
+            raise InputError(f"{self.path}: in use by {other}; one work dir, one run") from None
         lock.seek(0)
         lock.truncate()
-        lock.write(f"process {os.getpid()} on {socket.gethostname()} ({Path(sys.argv[0]).name} {' '.join(sys.argv[1:3])})")
+        lock.write(holder)
         lock.flush()
         self._lock = lock
         return self
@@ -71,22 +82,43 @@ class Workdir:
         for log in self._logs.values():
             log.close()
         self._logs.clear()
-        if self._lock:
+        if isinstance(self._lock, Lease):
+            self._lock.release()
+        elif self._lock:
             self._lock.close()
 
     @property
+    def here(self) -> Path:
+        """Where this machine's own files lie: the work dir, or, where that is object storage, runs/NAME."""
+        return self.path if is_local(self.path) else Path("runs") / self.path.name
+
+    @property
     def cache(self) -> Path:
-        return self.path / "cache"
+        return self.here / "cache"
 
     @property
     def published(self) -> Path:
-        return self.path / "published"
+        return self.here / "published"
+
+    @property
+    def progress(self) -> Path:
+        """What a run says of itself while it works."""
+        return self.here / "progress.json"
 
     def answers(self, fingerprint: str) -> AnswerLog:
-        """The answer log of an engine; the same object for the same fingerprint."""
+        """The answer log of an engine; the same object for the same fingerprint. A worker writes to a file of its own."""
         if fingerprint not in self._logs:
-            self._logs[fingerprint] = AnswerLog(self.path / "answers" / f"{fingerprint}.jsonl")
+            name = f"{fingerprint}.{self.worker}" if self.worker else fingerprint
+            if is_local(self.path):
+                self._logs[fingerprint] = AnswerLog(self.path / "answers" / f"{name}.jsonl", self.others(fingerprint))
+            else:
+                self._logs[fingerprint] = SegmentLog(self.path / "answers" / fingerprint, name)
         return self._logs[fingerprint]
+
+    def others(self, fingerprint: str) -> list[Path]:
+        """The files of other writers of an engine's answers, on a disk."""
+        own = f"{fingerprint}.{self.worker}.jsonl" if self.worker else f"{fingerprint}.jsonl"
+        return [path for path in sorted((self.path / "answers").glob(f"{fingerprint}*.jsonl")) if path.name != own]
 
     def parts_for(self, rows: int) -> int:
         """How many parts a language's tables have: fixed by the first build's number of prompts."""
@@ -156,7 +188,7 @@ def _hub_commit(model: str, revision: str) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """A small file of the work dir; empty where there is none."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -166,7 +198,4 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Writes it in place of the file at once or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
-    os.replace(unfinished, path)
+    write_whole(path, (json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode())

@@ -115,7 +115,11 @@ def test_imported_rows_that_do_not_fit_are_counted(folder: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("command", ["build", "filter", "status", "publish", "train dpo", "train rloo", "eval winrate", "report", "demo"])
+COMMANDS = ["build", "filter", "plan", "complete", "status", "publish", "show", "trace"]
+COMMANDS += ["train dpo", "train rloo", "eval winrate", "report", "demo"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
     run = polypref(*command.split(), "--help", cwd=tmp_path)
     assert run.returncode == 0

@@ -18,7 +18,8 @@ import polars as pl
 
 from cards import hub
 from cards.errors import InputError
-from cards.model_card import base_license, model_card
+from cards.folder import content_of
+from cards.model_card import base_license, documents
 from store.progress import Progress
 from store.workdir import Resolved, Workdir
 from training.config import DpoRecipe, Lora, Recipe, RlooRecipe
@@ -90,6 +91,7 @@ def facts(recipe: Recipe, method: str, base: Resolved, rows: pl.DataFrame, **mor
     key |= {name: value for name, value in recipe.identity().items() if name not in TOLD_OTHERWISE} | more
     counts = rows["language"].value_counts().sort("language")
     on_hub = not Path(recipe.data).is_dir()
+    published = hub.published_facts(recipe.data, recipe.data_revision)
     return {
         "key": json.loads(json.dumps(key)),
         "name": recipe.output.resolve().name,
@@ -100,6 +102,8 @@ def facts(recipe: Recipe, method: str, base: Resolved, rows: pl.DataFrame, **mor
             "revision": recipe.data_revision,
             "digest": content,
             "on_hub": on_hub,
+            "license": published["license"],
+            "content": content_of(published),  # tells whether it is what is published later
             "mixture": recipe.mixture,
             "rows": dict(counts.iter_rows()),
         },
@@ -230,7 +234,9 @@ def go(trainer: "Trainer", recipe: Recipe, made_from: Mapping[str, Any]) -> Path
     if MAIN_PROCESS:
         (recipe.output / "training_args.bin").unlink(missing_ok=True)  # a pickle with this machine's paths
         curve = [json.loads(line) for line in (recipe.output / "training_log.jsonl").read_text("utf-8").splitlines()]
-        (recipe.output / "README.md").write_text(model_card({**made_from, "lora": bool(recipe.lora), "curve": curve}), "utf-8")
+        for path, content in documents({**made_from, "lora": bool(recipe.lora), "curve": curve}).items():
+            (recipe.output / path).parent.mkdir(exist_ok=True)
+            (recipe.output / path).write_bytes(content)
         (recipe.output / "training.json").write_text(json.dumps(made_from, indent=1, ensure_ascii=False) + "\n", "utf-8")
     return recipe.output
 

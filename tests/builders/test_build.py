@@ -91,6 +91,56 @@ def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
     assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == ([1.0], [0.0])
 
 
+def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url), tmp_path / "run")
+    published = tmp_path / "run/published"
+    completions = pl.read_parquet(published / "completions/data/**/*.parquet")
+    assert completions.height == 114
+    assert completions.schema["scores"] == pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
+    ranked = completions.sort("prompt_id", "rank").filter(pl.len().over("prompt_id") == 2)
+    assert ranked["generator"].to_list() == ["strong", "weak"] * 54
+    assert ranked["rank"].to_list() == [1, 2] * 54
+    assert [scores[0]["name"] for scores in ranked["scores"].head(2)] == ["rule", "rule"]
+    rejected = pl.read_parquet(published / "rejected/data/**/*.parquet")
+    reasons = Counter(rejected.select("stage", "generator", "rejected_by").iter_rows())
+    assert reasons == {("completions", "weak", "repetition"): 6, ("pairs", None, "no_candidates"): 6}
+    loop = rejected.filter(pl.col("stage") == "completions")["messages"][0].to_list()
+    assert loop == [{"role": "assistant", "content": "I do not know. " * 30}]
+    pairs = pl.read_parquet(published / "pairs/data/**/*.parquet")
+    keys = {
+        "prompt_id": "prompt_id",
+        "language": "language",
+        "chosen_model": "generator",
+        "chosen_origin": "origin",
+        "chosen_sample": "sample",
+    }
+    found = pairs.join(completions, left_on=list(keys), right_on=list(keys.values()), how="left")
+    assert found["completion"].to_list() == [messages[0]["content"] for messages in pairs["chosen"]]
+    assert found["chosen_tokens"].to_list() == found["tokens"].to_list()
+
+
+def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url, too_long=90), tmp_path / "run")
+    published = tmp_path / "run/published"
+    rows = {name: pl.read_parquet(published / name / "data/**/*.parquet") for name in ("prompts", "completions", "rejected", "pairs")}
+    stages = {stage: rows["rejected"].filter(pl.col("stage") == stage) for stage in ("prompts", "completions", "pairs")}
+    expected = {"prompts": rows["prompts"].height + stages["prompts"].height}
+    for generator in ("strong", "weak"):
+        title, of_it = f"{generator}-native completions", pl.col("generator") == generator
+        left_out = stages["completions"].filter(of_it)["rejected_by"]
+        expected[title] = rows["completions"].filter(of_it).height + left_out.len()
+        expected |= {f"{title}: {reason}": (left_out == reason).sum() for reason in left_out.unique()}
+    expected["pairs"] = rows["pairs"].height
+    expected |= {f"no pair: {reason}": n for reason, n in Counter(stages["pairs"]["rejected_by"]).items()}
+    assert sum(expected[step] for step in expected if "no pair" in step) + expected["pairs"] == expected["prompts"]
+    card = (published / "pairs/README.md").read_text()
+    head, _, cells = [line.strip("| ").split(" | ") for line in card.split("a number counts the rows.\n\n")[1].splitlines()[:3]]
+    assert dict(zip(head[1:], map(int, cells[1:]), strict=True)) == expected
+    assert expected["weak-native completions: too_long"] > 0
+
+
 def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path: Path) -> None:
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url), tmp_path / "run")

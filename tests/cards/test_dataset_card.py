@@ -1,8 +1,11 @@
 """Every number in the card is recomputed from the published rows."""
 
+import hashlib
 import re
+import statistics
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -10,10 +13,14 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from cards.dataset_card import dataset_card, number
+from cards import plots
+from cards.dataset_card import SHARES, dataset_card, number
 from cards.errors import InputError
 from cards.folder import read_facts, write_dataset
 from cards.languages import LANGUAGES
+from cards.metadata import metadata
+from cards.prose import put_together
+from cards.tables import hash16, rows_to_frame
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva", "nob_Latn"]
 
@@ -43,6 +50,11 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
     found = tables((folder / "README.md").read_text())
     sizes, funnel, scores = found["What is in it 0"], found["How many rows were kept, and why the others were not 0"], found["Scores 0"]
     origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
+    digests = found["Files 0"]
+    assert set(found) == {
+        *("What is in it 0", "How many rows were kept, and why the others were not 0", "Scores 0", "Columns 0"),
+        *("Whose rows they are 0", "Whose rows they are 1", "How it was made 0", "Licence 0", "Files 0"),
+    }  # a table that is not here has numbers that nobody checks
     splits = {"train": 0, "test": 0}
     everything = []
     for i, code in enumerate(CODES):
@@ -58,6 +70,15 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
         for column in ("prompt", "chosen", "rejected"):
             lengths = pl.Series([sum(len(m["content"]) for m in messages) for messages in rows[column]])
             assert sizes[code][f"{column} characters"] == number(lengths.median())
+        for column in ("chosen_tokens", "rejected_tokens"):
+            assert sizes[code][column.replace("_", " ")] == f"{rows[column].sum():,}"
+        lengths = [[sum(len(m["content"]) for m in messages) for messages in rows[side]] for side in ("chosen", "rejected")]
+        share = sum(a > b for a, b in zip(*lengths, strict=True)) / rows.height
+        assert scores[code]["chosen is longer"] == f"{share:.1%}"
+        for file in (folder / "data" / code).iterdir():
+            digest, count = hashlib.sha256(file.read_bytes()).hexdigest(), pq.read_metadata(file).num_rows
+            name = f"`{file.relative_to(folder)}`"
+            assert digests[name] == {"file": name, "rows": str(count), "sha256": f"`{digest}`"}
         assert funnel[code] == {"language": code, "prompts in": "90", "wrong_language": "7", "too_long": "3", "ties": str(i)}
         for column in ("chosen_score", "rejected_score", "margin"):
             for percent in (5, 50, 95):
@@ -67,10 +88,101 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
             assert table[code] == {"language": code, **shares(rows[column])}
     assert {split: sizes["default"][split] for split in splits} == {split: str(n) for split, n in splits.items()}
     assert origins["all"] == {"language": "all", **shares(pl.concat(everything)["chosen_origin"])}
-    assert found["How it was made 0"]["translator"]["revision"] == f"`{'f' * 40}`"
+    for column in ("chosen_tokens", "rejected_tokens"):
+        assert sizes["default"][column.replace("_", " ")] == f"{pl.concat(everything)[column].sum():,}"
+    assert len(digests) == len(list(folder.glob("data/*/*.parquet")))
+    made = found["How it was made 0"]["translator"]
+    assert (made["revision"], made["settings"]) == (f"`{'f' * 40}`", "beams 4")
+    assert found["Licence 0"] == {
+        "source questions with numbers": {"made from": "source questions with numbers", "licence": "not known"},
+        "translator facebook/m2m100_418M": {"made from": "translator facebook/m2m100_418M", "licence": "mit"},
+    }
+
+
+@pytest.mark.parametrize("name", ["prompts", "completions", "rejected", "pairs"])
+def test_every_table_is_counted_right(run, name: str) -> None:
+    """What all four repositories say of their rows, recomputed without the code that measured them."""
+    folder = run(CODES, 30) / "published" / name
+    card = tables((folder / "README.md").read_text())
+    frames = {code: rows_of(folder, code) for code in CODES}
+    sizes, seen = card["What is in it 0"], {"config", "language", "train", "test", "prompts", "MB"}
+    texts = {
+        "prompts": ["prompt"],
+        "completions": ["prompt", "completion"],
+        "rejected": ["messages"],
+        "pairs": ["prompt", "chosen", "rejected"],
+    }
+    tokens = {"completions": ["tokens"], "pairs": ["chosen_tokens", "rejected_tokens"]}
+    for code, rows in frames.items():
+        for split in ("train", "test"):
+            found = sum(pq.read_metadata(file).num_rows for file in folder.glob(f"data/{code}/{split}-*.parquet"))
+            assert sizes[code][split] == str(found)
+        assert sizes[code]["prompts"] == str(len(set(rows["prompt_id"])))
+        for column in texts[name]:
+            lengths = [sum(len(m["content"]) for m in v) if isinstance(v, list) else len(v) for v in rows[column].to_list()]
+            title = "text characters" if column == "messages" else f"{column} characters"
+            assert sizes[code][title] == number(statistics.median(lengths))
+            seen.add(title)
+        for column in tokens.get(name, ()):
+            assert sizes[code][column.replace("_", " ")] == f"{sum(rows[column]):,}"
+            seen.add(column.replace("_", " "))
+    assert set(sizes["default"]) == seen, "a column that is not here has numbers that nobody checks"
+    if name == "completions":
+        for code, rows in frames.items():
+            scores = sorted(score["value"] for of_row in rows["scores"] for score in of_row)
+            for percent in (5, 50, 95):
+                cut = statistics.quantiles(scores, n=100, method="inclusive")[percent - 1]
+                assert card["Scores 0"][code][f"reward score {percent}%"] == number(round(cut, 6))
+    elif name != "pairs":
+        assert "Scores 0" not in card
+    shown = [table for title, table in card.items() if title.startswith("Whose rows they are")]
+    columns = [
+        column for column in SHARES["candidates" if name == "completions" else name] if any(r[column].count() for r in frames.values())
+    ]
+    for table, column in zip(shown, columns, strict=True):
+        for code, rows in [*frames.items(), ("all", pl.concat(frames.values()))]:
+            assert {value: share for value, share in table[code].items() if share != "0.0%"} == {"language": code, **shares(rows[column])}
+    assert {row["rows"] for row in card["Files 0"].values()} == {
+        str(pq.read_metadata(file).num_rows) for file in folder.glob("data/*/*.parquet")
+    }
+
+
+def test_a_reason_stands_after_its_step_whichever_language_had_it_first(folder: Path) -> None:
+    facts = read_facts(folder)
+    funnels = [{"prompts": 3, "a completions": 3, "pairs": 2, "no pair: tie": 1}, {"prompts": 4, "prompts: empty": 1, "a completions": 3}]
+    for code, funnel in zip(CODES, [*funnels, {"a completions": 1, "a completions: copied": 1}, {}], strict=True):
+        facts["languages"][code]["funnel"] = funnel
+    (head, *_) = tables(dataset_card(facts))["How many rows were kept, and why the others were not 0"].values()
+    expected = ["language", "prompts", "prompts: empty", "a completions", "a completions: copied", "pairs", "no pair: tie"]
+    assert list(head) == expected
+
+
+def test_the_picture_shows_the_quantiles(folder: Path) -> None:
+    for theme in ("light", "dark"):
+        svg = (folder / "assets" / f"scores-{theme}.svg").read_text()
+        assert ElementTree.fromstring(svg).tag.endswith("svg")
+        lines = [(float(a), float(b)) for a, b in re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', svg)]
+        expected = []
+        for n, columns in enumerate((["chosen_score", "rejected_score"], ["margin"])):
+            ends = [[rows_of(folder, code)[column].quantile(q, "linear") for q in (0.05, 0.95)] for code in CODES for column in columns]
+            low, high = min(end[0] for end in ends), max(end[1] for end in ends)
+            left = plots.LABELS + n * (plots.PANEL + plots.GAP)
+            expected += [[left + plots.PANEL * (value - low) / (high - low) for value in end] for end in ends]
+        assert [x for pair in lines for x in pair] == pytest.approx([x for pair in expected for x in pair], abs=0.06)
+        assert all(LANGUAGES[code].name.split(" (")[0] in svg for code in CODES)
+
+
+def test_the_lineage_is_that_of_everything_made_with_it(folder: Path, tmp_path, pairs, facts) -> None:
+    build = read_facts(folder)["builds"]
+    assert [hash16(made) for made in build.values()] == list(build)
+    assert f"- `{next(iter(build))}`: {', '.join(CODES)}\n" in (folder / "README.md").read_text()
+    candidates = rows_to_frame([], "candidates")
+    write_dataset(tmp_path / "other", "candidates", {"deu_Latn": candidates}, facts(CODES, name="acme/pairs-completions"))
+    assert list(read_facts(tmp_path / "other")["builds"]) == list(build)
 
 
 def shares(values: pl.Series) -> dict[str, str]:
+    values = values.drop_nulls()
     return {value: f"{(values == value).mean():.1%}" for value in values.unique().sort()}
 
 
@@ -103,7 +215,8 @@ def test_every_language_tag_stays_a_string_in_yaml(folder: Path) -> None:
     """`no` is false in YAML, and `y` or `on` would be true."""
     facts = read_facts(folder)
     facts["languages"] = {code: {**facts["languages"]["deu_Latn"]} for code in LANGUAGES}
-    tags = yaml.safe_load(dataset_card(facts).split("---\n")[1])["language"]
+    found = {"language": metadata(facts, {})["language"]}
+    tags = yaml.safe_load(put_together(found, "", "", "").split("---\n")[1])["language"]
     assert tags == sorted({language.iso639_1 or language.iso639_3 for language in LANGUAGES.values()})
     assert all(isinstance(tag, str) for tag in tags)
 
@@ -154,14 +267,13 @@ def test_a_card_that_cannot_be_taken_apart_is_one_line(folder: Path, damage, lin
 
 
 def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
-    from cards.tables import rows_to_frame
-
     prompt = [{"role": "user", "content": "Hallo?"}]
     rows = [{"prompt_id": f"{i:016x}", "language": "deu_Latn", "prompt": prompt, "source": "questions"} for i in range(20)]
     write_dataset(tmp_path, "prompts", {"deu_Latn": rows_to_frame(rows, "prompts")}, facts([], license=None, recipe="", sources=[]))
     card = (tmp_path / "README.md").read_text()
     assert re.findall(r"^## (.*)", card, flags=re.M) == [
-        *("What is in it", "Whose rows they are", "Columns", "How it was made", "How to load it", "Limits", "Citation"),
+        *("What is in it", "How to load it", "Whose rows they are", "Columns", "How it was made", "Lineage", "How to filter it"),
+        *("Limits", "Licence", "Citation", "Files"),
     ]
     assert "$" not in card
     assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {"language": "deu_Latn", "questions": "100.0%"}

@@ -31,6 +31,7 @@ def test_the_same_rows_give_the_same_bytes(tmp_path, pairs, facts) -> None:
     assert first == digests(tmp_path / "b")
     assert list(first) == [
         "README.md",
+        *(f"assets/scores-{theme}.svg" for theme in ("dark", "light")),
         *(f"data/{code}/{split}-00000-of-00001.parquet" for code in CODES for split in ("test", "train")),
         "facts.json",
     ]

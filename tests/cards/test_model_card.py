@@ -1,10 +1,13 @@
 """The card of a checkpoint whose base model, data and reward model are on the Hub."""
 
 from typing import Any
+from xml.etree import ElementTree
 
 import yaml
 
-from cards.model_card import model_card
+from cards.model_card import documents, model_card
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 FACTS: dict[str, Any] = {
     "key": {
@@ -61,6 +64,19 @@ def test_the_curve_is_thinned_to_eight_rows_from_first_to_last() -> None:
     steps = [int(line.split("|")[1]) for line in table[2:]]
     assert steps == [1, 15, 29, 43, 58, 72, 86, 100]
     assert "100 logged steps" in card
+
+
+def test_the_picture_draws_the_curve() -> None:
+    drawn = documents(FACTS)
+    assert list(drawn) == ["README.md", "assets/curve-light.svg", "assets/curve-dark.svg"]
+    assert b'srcset="assets/curve-dark.svg"' in drawn["README.md"]
+    svg = ElementTree.fromstring(drawn["assets/curve-light.svg"])
+    reward, kl = ([tuple(map(float, xy.split(","))) for xy in line.attrib["points"].split()] for line in svg.iter(f"{SVG}polyline"))
+    assert (reward[0], reward[-1]) == ((60.0, 164.0), (300.0, 44.0))  # from the lowest left to the highest right
+    assert (len(reward), {y for _, y in kl}) == (100, {164.0})
+    texts = [text.text for text in svg.iter(f"{SVG}text")]
+    assert texts == ["reward", "10", "0.1", "step 1", "100", "kl", "0.01", "0.01", "step 1", "100"]
+    assert list(documents({**FACTS, "curve": FACTS["curve"][:1]})) == ["README.md"]
 
 
 def test_steps_hide_epochs_and_no_licence_is_said_so() -> None:

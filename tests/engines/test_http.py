@@ -7,7 +7,7 @@ import pytest
 from openai_server import OpenAIServer
 
 from cards.errors import InputError
-from engines.base import Answer, Request
+from engines.base import Answer, Failure, Request
 from engines.config import HttpGenerator
 from engines.http import Http
 
@@ -16,8 +16,8 @@ def engine(server: OpenAIServer, **fields: Any) -> Http:
     return Http(HttpGenerator(kind="http", base_url=server.url, model="m", retries=3, **fields), "m")
 
 
-def ask(http: Http, *texts: str) -> list[Answer | None]:
-    async def go() -> list[Answer | None]:
+def ask(http: Http, *texts: str) -> list[Answer | Failure]:
+    async def go() -> list[Answer | Failure]:
         try:
             return await asyncio.gather(*(http.generate(Request([{"role": "user", "content": text}])) for text in texts))
         finally:
@@ -44,6 +44,7 @@ def test_the_request_says_what_the_config_says(monkeypatch: pytest.MonkeyPatch) 
         {"status": 503},
         {"status": 429, "headers": {"Retry-After": "0"}},
         {"cut": True},
+        {"cut": True, "reset": True},
         {"body": "not json"},
         {"body": '{"choices": []}'},
     ],
@@ -58,7 +59,7 @@ def test_what_may_pass_is_tried_again(fault: dict[str, Any]) -> None:
 def test_a_call_that_keeps_failing_has_no_answer_for_now() -> None:
     with OpenAIServer() as server:
         server.fault(status=500, times=99)
-        assert ask(engine(server), "x") == [None]
+        assert ask(engine(server), "x") == [Failure("500: injected")]
         assert len(server.calls) == 4
 
 
@@ -93,4 +94,6 @@ def test_a_dead_server_is_a_call_that_failed_for_now() -> None:
     with OpenAIServer() as server:
         http = engine(server)
     http.config = http.config.model_copy(update={"retries": 0})
-    assert ask(http, "x") == [None]
+    (failure,) = ask(http, "x")
+    assert isinstance(failure, Failure)
+    assert "Cannot connect" in failure.reason

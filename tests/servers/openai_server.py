@@ -8,6 +8,8 @@ with OpenAIServer(reply=lambda body: "hello") as server:
 
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,13 +18,16 @@ from typing import Any, Self
 
 @dataclass
 class Fault:
-    """What happens to the next `times` calls: a status with a body, a connection cut half-way, an answer that is not one."""
+    """What happens to the next `times` calls: a status with a body, an answer that is not one or never comes; a connection
+    closed (`cut`) or reset (`cut` and `reset`) in the middle of the body."""
 
     status: int = 200
     times: int = 1
     headers: dict[str, str] = field(default_factory=dict)
     body: str = '{"error": {"message": "injected"}}'
     cut: bool = False
+    reset: bool = False
+    hang: bool = False
 
 
 def last_words(body: dict[str, Any]) -> str:
@@ -32,12 +37,19 @@ def last_words(body: dict[str, Any]) -> str:
 class OpenAIServer:
     """`calls` are the parsed bodies of all chat requests; `answered` those that were answered well."""
 
-    def __init__(self, reply: Callable[[dict[str, Any]], str] = last_words, delay: float = 0.0, finish_reason: str = "stop") -> None:
-        self.reply, self.delay, self.finish_reason = reply, delay, finish_reason
+    def __init__(
+        self,
+        reply: Callable[[dict[str, Any]], str] = last_words,
+        delay: float = 0.0,
+        finish_reason: str = "stop",
+        port: int = 0,
+        prompt_tokens: int = 0,
+    ) -> None:
+        self.reply, self.delay, self.finish_reason, self.port, self.prompt_tokens = reply, delay, finish_reason, port, prompt_tokens
         self.calls: list[dict[str, Any]] = []
         self.answered: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
-        self.faults: list[Fault] = []
+        self.faults: list[Fault | None] = []  # what happens to the next calls; None is nothing
         self.in_flight = self.peak = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -48,9 +60,10 @@ class OpenAIServer:
     def __enter__(self) -> Self:
         self._thread.start()
         self._server = asyncio.run_coroutine_threadsafe(
-            asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=4096), self._loop
+            asyncio.start_server(self._serve, "127.0.0.1", self.port, backlog=4096), self._loop
         ).result()
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/v1"
+        self.port = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -80,13 +93,17 @@ class OpenAIServer:
                 writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (content[: len(content) // 2] if cut else content))
                 await writer.drain()
                 if cut:
+                    if cut.reset:
+                        linger = struct.pack("ii", 1, 0)
+                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                        await asyncio.sleep(0.01)  # until the half body has been read
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, bool]:
+    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, Fault | None]:
         self.calls.append(body)
         self.headers.append(headers)
         self.in_flight += 1
@@ -94,15 +111,18 @@ class OpenAIServer:
         await asyncio.sleep(self.delay)
         self.in_flight -= 1
         fault = self.faults[0] if self.faults else None
+        if self.faults and (fault is None or fault.times == 1):
+            self.faults.pop(0)
         if fault:
             fault.times -= 1
-            if fault.times == 0:
-                self.faults.pop(0)
+            if fault.hang:
+                await asyncio.sleep(3600)
             if not fault.cut:
-                return fault.status, fault.headers, fault.body, False
+                return fault.status, fault.headers, fault.body, None
         text = self.reply(body)
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish_reason}
-        if not (fault and fault.cut):
+        if not fault:
             self.answered.append(body)
-        answer = {"object": "chat.completion", "choices": [choice], "usage": {"completion_tokens": len(text.split())}}
-        return 200, {}, json.dumps(answer), bool(fault and fault.cut)
+        usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": len(text.split())}
+        answer = {"object": "chat.completion", "choices": [choice], "usage": usage}
+        return 200, {}, json.dumps(answer), fault

@@ -37,6 +37,7 @@ def test_values_fill_the_recipe(tmp_path: Path) -> None:
         ("prompts: {", "prompts: {sample: -3, ", "prompts.sample: found -3: Input should be greater than 0"),
         ("kind: hf", "kind: hff", "Input tag 'hff' found using 'kind' does not match any of the expected tags: 'hf', 'http'"),
         ("kind: hf, model: m}}", "kind: hf, model: m}, import: {path: x, text: y}}", "expected either 'engine' or 'import'"),
+        ("kind: hf,", "kind: vllm, max_model_len: 512,", "max_model_len 512 leaves no room for a prompt beside sampling.max_tokens 1024"),
         ("languages: [paper-23]", "languages: [", "r.yaml: not YAML"),
         (GOOD, "[1]", "r.yaml: found list, expected keys and values"),
         ("${data}", "${date}", "'${date}' has no value; give it with --set date=VALUE"),

@@ -103,12 +103,12 @@ def test_resumed_is_uninterrupted(trained: Path, policy: Path, published: Path, 
 def test_stopped_after_the_last_step_nothing_is_trained_again(
     trained: Path, policy: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def disk_is_full(facts: Any) -> str:
+    def disk_is_full(facts: Any) -> dict[str, bytes]:
         raise OSError(28, "No space left on device")
 
     again = recipe(policy, published, tmp_path / "tuned")
     with monkeypatch.context() as patched:
-        patched.setattr(run, "model_card", disk_is_full)
+        patched.setattr(run, "documents", disk_is_full)
         with pytest.raises(OSError, match="No space left"):
             dpo.train(again)
     assert not (again.output / "training.json").exists()

@@ -1,0 +1,137 @@
+"""A work dir on object storage: moto's S3 server on loopback, in a process of its own."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from s3_server import s3_server
+
+from cards.errors import InputError
+from cards.tables import rows_to_frame
+from store import lease
+from store.place import create, place
+from store.workdir import Workdir, read_json, write_json
+
+pytest.importorskip("s3fs")
+pytest.importorskip("moto")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def access() -> Iterator[dict[str, str]]:
+    with s3_server() as environment:
+        yield environment
+
+
+@pytest.fixture
+def url(access: dict[str, str], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    for name, value in access.items():
+        monkeypatch.setenv(name, value)
+    import s3fs
+
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = f"bucket-{abs(hash(request.node.name))}"
+    s3fs.S3FileSystem().mkdir(bucket)
+    return f"s3://{bucket}/run"
+
+
+def prompt(identity: str) -> dict[str, Any]:
+    return {"prompt_id": identity, "language": "eng_Latn", "prompt": [{"role": "user", "content": identity}]}
+
+
+def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
+    with Workdir(url) as workdir:
+        (part,) = workdir.table("prompts", "eng_Latn", parts=1)
+        assert part.about() is None
+        part.write(rows_to_frame([prompt("a"), prompt("b")], "prompts"), "prompts", "k", 1)
+        write_json(workdir.path / "state.json", {"x": 1})
+        log = workdir.answers("f")
+        log.add([("k1", {"text": "eins", "tokens": 3})])
+        log.add([("k2", {"text": "zwei"})])
+        assert log.get("k1") == {"text": "eins", "tokens": 3}
+    with Workdir(url) as workdir:
+        (part,) = workdir.table("prompts", "eng_Latn", parts=1)
+        about = part.about()
+        assert about is not None
+        assert (about.key, about.rows, about.incomplete) == ("k", 2, 1)
+        assert part.read()["prompt_id"].to_list() == ["a", "b"]
+        assert read_json(workdir.path / "state.json") == {"x": 1}
+        assert read_json(workdir.path / "none.json") == {}
+        log = workdir.answers("f")
+        assert [log.get(key) for key in ("k1", "k2", "k3")] == [{"text": "eins", "tokens": 3}, {"text": "zwei"}, None]
+        assert log.spent["tokens"] == 3
+
+
+def test_workers_see_each_others_answers(url: str) -> None:
+    with Workdir(url), Workdir(url, worker="w1") as one, Workdir(url, worker="w2") as two:
+        first, second = one.answers("f"), two.answers("f")
+        first.add([("k1", {"text": "a"})])
+        second.add([("k2", {"text": "b"})])
+        first.sync()
+        second.refresh()
+        assert second.get("k1") == {"text": "a"}
+        second.sync()
+        first.refresh()
+        assert [first.get("k1"), first.get("k2")] == [{"text": "a"}, {"text": "b"}]
+    with Workdir(url) as workdir:
+        assert len(workdir.answers("f")) == 2
+
+
+def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = f"from store.workdir import Workdir\nwith Workdir({url!r}): print(1, flush=True); input()"
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 8.0)
+    script = "from store import lease\nlease.LEASE_SECONDS = 8.0\n" + script
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent.parent.parent,
+        env=os.environ,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"1\n"
+        time.sleep(12)  # longer than a lease: it is renewed
+        with pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"), Workdir(url):
+            pass
+        holder.kill()
+    time.sleep(12)
+    with Workdir(url), pytest.raises(InputError, match=f"in use by process {os.getpid()}"), Workdir(url):
+        pass
+    with Workdir(url):
+        pass
+
+
+def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 4.0)
+    lost, newest, away = [], lease.Lease._newest, iter([True, True, False])
+
+    def sometimes(self: lease.Lease) -> Any:
+        if next(away, None):
+            raise OSError("away")
+        return newest(self)
+
+    held = lease.Lease(place(url) / "lease", "a", lambda: lost.append(1))
+    monkeypatch.setattr(lease.Lease, "_newest", sometimes)
+    time.sleep(4.5)
+    with pytest.raises(InputError, match="in use by a"):
+        lease.Lease(place(url) / "lease", "b", lambda: None)
+    away = iter([True] * 9)
+    time.sleep(6.5)
+    assert lost == [1]
+    held.release()
+
+
+def test_of_two_that_create_one_does(url: str) -> None:
+    path = place(url) / "lease" / "1.json"
+    assert [create(path, b"a"), create(path, b"b")] == [True, False]
+    assert path.read_bytes() == b"a"
+
+
+def test_an_unknown_storage_is_named() -> None:
+    with pytest.raises(InputError, match=r"^nowhere://x: .*object storage needs pip install"):
+        place("nowhere://x")
