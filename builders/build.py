@@ -18,6 +18,7 @@ from cards.tables import hash16
 from engines.base import Engine
 from engines.config import start
 from engines.pool import Pool
+from engines.seq2seq import know
 from store.parts import Part, read_parts
 from store.progress import Progress
 from store.run import Step, no_requests, run
@@ -40,12 +41,12 @@ class Build:
         """Runs all stages, or one whose predecessors have run. Raises InputError for an unknown stage."""
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
+        wanted = {only} if only else set(STAGES)
+        translator = self._translator() if wanted & {"translate", "complete"} else None
         self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.parts_for(max(self.found.values()))
         if not self.languages:
             raise InputError(f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}")
-        wanted = {only} if only else set(STAGES)
-        translator = self._translator() if wanted & {"translate", "complete"} else None
         if "translate" in wanted:
             self._translate(translator)
         if "complete" in wanted:
@@ -93,9 +94,8 @@ class Build:
         if config is None or config.engine is None:
             return None
         engine = start(config.engine, config.engine.model.rstrip("/").rsplit("/", 1)[-1], self.workdir)
-        for code in self.languages:
-            if self._is_translated(code) and not (self.workdir.path / "tables/prompts/translated" / code).is_dir():
-                engine.marks.token(code)  # type: ignore[union-attr]  # an unknown language stops us before anything is asked
+        made = self.workdir.path / "tables/prompts/translated"
+        know(engine, [code for code in languages(self.recipe.languages) if code != PIVOT and not (made / code).is_dir()])
         return engine
 
     def _translate(self, translator: Engine | None) -> None:
@@ -113,7 +113,7 @@ class Build:
                 for part, source in zip(out, english, strict=True):
                     if given is None or config.imported is None:
                         assert translator is not None
-                        identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                        identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                         yield Step(part, "prompts", (source,), identity, translate.prompts(config, code, translator.name))
                     else:
                         make = no_requests(imports.translations(given[part.number], config.imported, code, config.filters))
@@ -152,7 +152,7 @@ class Build:
             for code in targets:
                 out = self.workdir.table("completions", f"{name}-translated", code, parts=self.parts)
                 for part, source, sources in zip(out, english, self.prompt_parts(code), strict=True):
-                    identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                    identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                     yield Step(part, "completions", (source, *sources), identity, translate.completions(config, code))
 
         self._run(f"translate {name}", steps(), sum(map(self._rows, targets)), translator)

@@ -9,7 +9,7 @@ from builders.rows import name
 from cards.errors import InputError
 from cards.folder import write_dataset
 from cards.tables import TABLES
-from engines.config import HttpGenerator, RewardModel
+from engines.config import HttpGenerator, PseudoTranslator, RewardModel
 from store.parts import Part
 
 Funnel = dict[str, int]  # step or reason -> rows, in the order of the build
@@ -88,6 +88,8 @@ def models(build: Build) -> list[dict[str, str]]:
     for role, called, config in engines:
         if isinstance(config, HttpGenerator):
             model, revision = config.model, f"as served at {config.base_url}"
+        elif isinstance(config, PseudoTranslator):
+            model, revision = "pseudo-localisation", ""
         else:
             resolved = build.workdir.resolve(config.model, config.revision)
             model, revision = resolved.model, resolved.revision

@@ -74,7 +74,22 @@ class Ct2Translator(Config):
     threads: Operational[int] = 0
 
 
-Translator = Annotated[HfTranslator | Ct2Translator, Field(discriminator="kind")]
+class HttpTranslator(HttpGenerator):
+    """A language model behind any OpenAI-compatible server, asked to translate whole texts."""
+
+    sampling: Sampling = Sampling(temperature=0, top_p=1, max_tokens=4096)
+
+
+class PseudoTranslator(Config):
+    """Pseudo-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
+
+    kind: Literal["pseudo"]
+    model: str = "pseudo"
+    faults: float = Field(0.0, ge=0, le=1)
+    seed: int = 0
+
+
+Translator = Annotated[HfTranslator | Ct2Translator | HttpTranslator | PseudoTranslator, Field(discriminator="kind")]
 
 
 class RewardModel(Config):
@@ -89,7 +104,7 @@ class RewardModel(Config):
     device: Operational[str] = "auto"
 
 
-EngineConfig = HfGenerator | HttpGenerator | HfTranslator | Ct2Translator | RewardModel
+EngineConfig = HfGenerator | HttpGenerator | HfTranslator | Ct2Translator | PseudoTranslator | RewardModel
 
 
 def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
@@ -114,6 +129,10 @@ def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
             from engines.ct2 import Ct2
 
             return Ct2(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
+        case PseudoTranslator():
+            from engines.pseudo import Pseudo
+
+            return Pseudo(config, name)
         case RewardModel():
             from engines.rewards import SequenceClassifier
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engines.base import Answer, Request, batches_by_length
+from engines.base import Answer, Request
 from engines.config import Ct2Translator
 from engines.hf import device_of, load_tokenizer, one_line_errors
 from engines.seq2seq import LanguageMarks
@@ -34,13 +34,13 @@ class Ct2:
         return ctranslate2.Translator(str(folder), device=device, intra_threads=self.config.threads)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return batches_by_length(requests, [len(self.marks.encode(r)) for r in requests], self.config.tokens_per_batch)
+        return self.marks.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         names = self.marks.tokenizer.convert_ids_to_tokens
         prefixes = [names(self.marks.prefix(request)) for request in batch]
         results = self.model.translate_batch(
-            [names(self.marks.encode(request)) for request in batch],
+            [names(ids) for ids in self.marks.encode(batch)],
             target_prefix=prefixes,
             beam_size=self.config.beams,
             max_decoding_length=self.config.max_tokens,
