@@ -7,11 +7,15 @@ random: what is measured is time, and every sentence gets the same number of tok
 import argparse
 import gzip
 import json
+import random
 import resource
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,17 +23,21 @@ from typing import Any
 from bench.table import Row, show
 from builders.config import Translate
 from builders.structure import parse, sentences
+from builders.table import answered
 from builders.translate import Translation, texts
-from engines.base import InProcess, Request
-from engines.config import Ct2Translator, PseudoTranslator
+from engines.base import Request
+from engines.config import Ct2Translator, PseudoTranslator, start
 from engines.pool import answers
 from engines.pseudo import Pseudo
 from store.answers import AnswerLog
 from store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
 
-SENTENCES, TOKENS, ROUNDS = 96, 24, 2
 FAULTS = 0.3
+SENTENCES, TOKENS, ROUNDS = 150, 16, 2
+BATCHINGS = ((32, "examples"), (96, "examples"), (4096, "tokens"))
+FEW, MANY = 2_000, 20_000
+DEMO = Path(__file__).parent.parent / "demo" / "checkpoints" / "translator"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,8 +45,11 @@ def run(args: argparse.Namespace) -> None:
         print("  wants --data: a folder with prompts_en/")
         return
     prompts = {name: list(read) for name, read in real_prompts(Path(args.data) / "prompts_en").items()}
-    structure(prompts)
-    throughput([text for groups in prompts.values() for group in groups for text in group])
+    every = [text for groups in prompts.values() for group in groups for text in group]
+    with tempfile.TemporaryDirectory() as folder:
+        structure(prompts, Path(folder))
+        memory(every, Path(folder))
+        throughput(every, Path(folder))
 
 
 def real_prompts(folder: Path) -> dict[str, list[list[str]]]:
@@ -59,25 +70,16 @@ def real_prompts(folder: Path) -> dict[str, list[list[str]]]:
     }
 
 
-def translated(groups: Sequence[Sequence[str]], target: str, config: Translate, engine: InProcess) -> list[Translation]:
-    """What the stage makes of groups of texts, asked of an engine in this process."""
-    asking = texts(groups, target, config)
-    try:
-        requests = next(asking)
-        while True:
-            found = {
-                i: a for batch in engine.plan(requests) for i, a in zip(batch, engine.answer([requests[i] for i in batch], 0), strict=True)
-            }
-            requests = asking.send([found[i] for i in range(len(requests))])
-    except StopIteration as stop:
-        return list(stop.value)
+def structure(prompts: dict[str, list[list[str]]], folder: Path) -> None:
+    def translated(groups: Sequence[Sequence[str]], faults: float) -> list[Translation]:
+        config = PseudoTranslator(kind="pseudo", faults=faults)
+        engine = Pseudo(config, "pseudo")
+        asking = texts(groups, "zho_Hans", Translate(engine=config))
+        return [row for row in answered(asking, engine, AnswerLog(folder / f"{engine.fingerprint}.jsonl")) if row is not None]
 
-
-def structure(prompts: dict[str, list[list[str]]]) -> None:
     rows: list[Row] = []
     for name, groups in prompts.items():
-        whole, faulty = (PseudoTranslator(kind="pseudo", faults=faults) for faults in (0.0, FAULTS))
-        made = translated(groups, "zho_Hans", Translate(engine=whole), Pseudo(whole, "pseudo"))
+        made, damaged = translated(groups, 0.0), translated(groups, FAULTS)
         total, wrong = Counter[str](), Counter[str]()
         for source, translation in ((s, t) for group, row in zip(groups, made, strict=True) for s, t in zip(group, row.texts, strict=True)):
             for kind, (count, lacking, more) in counted(source, translation).items():
@@ -87,80 +89,89 @@ def structure(prompts: dict[str, list[list[str]]]) -> None:
             total["prose lines changed"] += lines
             wrong["prose lines changed"] += same
         rows += [(f"{name}: {kind}", f"{count - wrong[kind]:,} of {count:,}", "all", "") for kind, count in total.items()]
-        damaged = translated(groups, "zho_Hans", Translate(engine=faulty), Pseudo(faulty, "pseudo"))
         bad = [after for before, after in zip(made, damaged, strict=True) if before.texts != after.texts]
         rows.append((f"{name}: damaged rows rejected by name", f"{sum(bool(row.lost) for row in bad)} of {len(bad)}", "all", ""))
         rows.append((f"{name}: whole rows rejected", f"{sum(bool(row.lost) for row in made)} of {len(made)}", "0", ""))
     show("structure, by pseudo-localisation into Chinese", rows)
 
 
-def throughput(prompts: Sequence[str]) -> None:
-    """Sentences a second: the engine as a build drives it, CTranslate2 alone, a loop of transformers.generate.
+def throughput(prompts: Sequence[str], folder: Path) -> None:
+    """Sentences a second: the engine as a build drives it, CTranslate2 alone in its best batching, a loop of transformers.generate.
 
-    Each on one thread, in seconds of its CPU time, which other work on the machine hardly changes.
+    Each on one thread, in seconds of its CPU time, which other work on the machine hardly changes; in turns, the median
+    of the rounds. The loop takes every third sentence: its speed does not depend on their number.
     """
     unique = list(dict.fromkeys(sentence.text for text in prompts for sentence in sentences(parse(text))))
-    chosen = unique[:: max(1, len(unique) // SENTENCES)][:SENTENCES]
-    with tempfile.TemporaryDirectory() as folder:
-        checkpoint = Path(folder) / "nllb-600m-shape"
-        random_nllb(checkpoint, prompts)
-        with Workdir(Path(folder) / "work") as workdir:
-            from engines.config import start
-
-            config = Ct2Translator(kind="ct2", model=str(checkpoint), max_tokens=TOKENS, threads=1)
-            engine: Any = start(config, "nllb", workdir)
-            ways = _ways(engine, chosen, Path(folder), checkpoint)
-            assert engine.model is not None  # converted and loaded before the clock runs
-            transformers_loop(checkpoint, chosen[:1])
-            seconds: dict[str, list[float]] = {name: [] for name in ways}
-            for number in range(1, ROUNDS + 1):
-                for name, way in ways.items():
-                    begun = time.process_time()
-                    way(number)
-                    seconds[name].append(time.process_time() - begun)
-                    print(f"  {name}: {len(chosen) / seconds[name][-1]:.2f} sentences a CPU second", flush=True)
-    speed = {name: len(chosen) / median(times) for name, times in seconds.items()}
-    loop, (best, bare) = (
-        speed.pop("transformers, batches of 8"),
-        max(((n, s) for n, s in speed.items() if n != "ct2 engine"), key=lambda x: x[1]),
-    )
-    ours = speed["ct2 engine"]
-    lengths = [
-        len(ids) for ids in engine.marks.encode([Request([{"role": "user", "content": t}], 0, "eng_Latn", "deu_Latn") for t in chosen])
-    ]
+    chosen = random.Random(0).sample(unique, SENTENCES)
+    checkpoint = folder / "nllb-600m-shape"
+    random_nllb(checkpoint, prompts)
+    with Workdir(folder / "work") as workdir:
+        engine: Any = start(Ct2Translator(kind="ct2", model=str(checkpoint), max_tokens=TOKENS, threads=1), "nllb", workdir)
+        assert engine.model is not None  # converted and loaded before the clock runs
+    requests = [Request([{"role": "user", "content": text}], source="eng_Latn", target="deu_Latn") for text in chosen]
+    bare = {f"{size} {kind}": partial(alone, engine, requests, size, kind) for size, kind in BATCHINGS}
+    loop = partial(transformers_loop, checkpoint, chosen[::3])
+    transformers_loop(checkpoint, chosen[:1])  # loaded
+    speed: dict[str, list[float]] = defaultdict(list)
+    for number in range(ROUNDS):
+        log = AnswerLog(folder / f"{number}.jsonl")
+        speed["engine"].append(timed(partial(answers, engine, requests, log), len(chosen)))
+        if number:  # the best one of the first round, from then on
+            bare = {name: way for name, way in bare.items() if name == max(bare, key=lambda name: speed[name][0])}
+        for name, way in bare.items():
+            speed[name].append(timed(way, len(chosen)))
+        speed["loop"].append(timed(loop, len(chosen[::3])))
+    (best,) = bare
+    ours, rival, naive = (median(speed[name]) for name in ("engine", best, "loop"))
+    assert {answer.tokens for answer in answers(engine, requests, log) if answer} == {TOKENS}, "a sentence ended early"
+    lengths = [len(ids) for ids in engine.marks.encode(requests)]
+    title = f"{len(chosen)} sentences of real prompts (source tokens: mean {sum(lengths) / len(lengths):.0f}, longest {max(lengths)})"
+    what = "sentences a CPU second against"
     show(
-        f"{len(chosen)} sentences of real prompts, {TOKENS} tokens each, NLLB-200 600M's shape, random weights",
+        f"{title}, {TOKENS} tokens out, NLLB-200 600M's shape, random weights",
         [
-            ("source tokens a sentence, mean and longest", f"{sum(lengths) / len(lengths):.0f}, {max(lengths)}", "", ""),
-            ("sentences a CPU second against a loop of transformers.generate", f"{ours:.2f}, x {ours / loop:.2f}", "x 4", f"transformers {loop:.2f}"),
-            ("sentences a CPU second against CTranslate2 alone", f"{ours:.2f}, x {ours / bare:.2f}", "x 0.95", f"{best} {bare:.2f}"),
-            ("peak memory of it all, GiB", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.1f}", "", ""),
+            (f"{what} transformers.generate, unsorted batches of 8", f"{ours:.2f}, x {ours / naive:.2f}", "x 4", f"{naive:.2f}"),
+            (f"{what} CTranslate2 alone", f"{ours:.2f}, x {ours / rival:.2f}", "x 0.95", f"{rival:.2f}, max_batch_size {best}"),
         ],
     )
 
 
-def _ways(engine: Any, chosen: Sequence[str], folder: Path, checkpoint: Path) -> dict[str, Callable[[int], object]]:
-    requests = [Request([{"role": "user", "content": text}], source="eng_Latn", target="deu_Latn") for text in chosen]
+def timed(way: Callable[[], object], sentences: int) -> float:
+    begun = time.process_time()
+    way()
+    return sentences / (time.process_time() - begun)
+
+
+def alone(engine: Any, requests: Sequence[Request], size: int, kind: str) -> object:
+    """The same model by one call of CTranslate2, which sorts by length itself."""
     names = engine.marks.tokenizer.convert_ids_to_tokens
+    tokens = [names(ids) for ids in engine.marks.encode(requests)]
+    how = {"beam_size": 1, "max_batch_size": size, "batch_type": kind, "max_decoding_length": TOKENS + 1, "max_input_length": 0}
+    return engine.model.translate_batch(tokens, target_prefix=[["deu_Latn"]] * len(tokens), **how)
 
-    def ours(number: int) -> object:
-        return answers(engine, requests, AnswerLog(folder / f"{number}.jsonl"))
 
-    def bare(size: int, kind: str) -> Callable[[int], object]:
-        def way(number: int) -> object:
-            tokens = [names(ids) for ids in engine.marks.encode(requests)]
-            prefix = [["deu_Latn"]] * len(tokens)
-            how = {"beam_size": 1, "max_batch_size": size, "batch_type": kind}
-            return engine.model.translate_batch(tokens, target_prefix=prefix, max_decoding_length=TOKENS, max_input_length=0, **how)
+def memory(prompts: Sequence[str], folder: Path) -> None:
+    """What a process grows by while it translates few and many sentences by the demo's model, each in a process of its own."""
+    unique = list(dict.fromkeys(sentence.text for text in prompts for sentence in sentences(parse(text))))
+    grown = {}
+    for count in (FEW, MANY):
+        with ProcessPoolExecutor(1, get_context("spawn")) as process:
+            grown[count] = process.submit(growth, [unique[i % len(unique)] for i in range(count)], folder).result()
+    each = (grown[MANY] - grown[FEW]) / (MANY - FEW)
+    both = ", ".join(f"{count:,}: {size / 2**20:.0f} MiB" for count, size in grown.items())
+    show("memory, once the model is loaded", [("peak memory for one sentence more", f"{each:,.0f} bytes", "its text and token ids", both)])
 
-        return way
 
-    def loop(number: int) -> object:
-        return transformers_loop(checkpoint, chosen)
-
-    sizes = ((32, "examples"), (96, "examples"), (2048, "tokens"))
-    alone = {f"ctranslate2, {size} {kind}": bare(size, kind) for size, kind in sizes}
-    return {"ct2 engine": ours, **alone, "transformers, batches of 8": loop}
+def growth(texts: Sequence[str], folder: Path) -> int:
+    """Bytes that the process's peak grows by, once the model is loaded and has translated something."""
+    with Workdir(folder / f"{len(texts)}") as workdir:
+        engine: Any = start(Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=4, threads=1), "demo", workdir)
+        requests = [Request([{"role": "user", "content": text}], i, "eng_Latn", "deu_Latn") for i, text in enumerate(texts)]
+        engine.answer(requests[:8], 0)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        for batch in engine.plan(requests):
+            engine.answer([requests[i] for i in batch], 0)
+        return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
 
 
 LOADED: dict[str, Any] = {}
@@ -180,7 +191,7 @@ def transformers_loop(checkpoint: Path, chosen: Sequence[str]) -> object:
         for start in range(0, len(chosen), 8):
             batch = tokenizer(list(chosen[start : start + 8]), return_tensors="pt", padding=True)
             target = tokenizer.convert_tokens_to_ids("deu_Latn")
-            made = model.generate(**batch, forced_bos_token_id=target, num_beams=1, min_new_tokens=TOKENS, max_new_tokens=TOKENS)
+            made = model.generate(**batch, forced_bos_token_id=target, num_beams=1, min_new_tokens=TOKENS + 1, max_new_tokens=TOKENS + 1)
             out += tokenizer.batch_decode(made, skip_special_tokens=True)
     return out
 

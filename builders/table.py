@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
@@ -18,9 +18,12 @@ from engines.base import Engine
 from engines.config import start
 from engines.pool import answers
 from engines.seq2seq import know
+from store.answers import AnswerLog
 from store.progress import Progress
+from store.run import Asking
 from store.workdir import Workdir
 
+T = TypeVar("T")
 TRANSLATOR_KINDS = ("ct2", "hf", "http", "pseudo")
 ROWS_AT_ONCE = 1000
 
@@ -88,18 +91,23 @@ def _turns(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _translated(
-    rows: Sequence[dict[str, Any]], column: str, code: str, config: Translate, engine: Engine, workdir: Workdir, progress: Progress
-) -> Iterator[dict[str, Any]]:
-    groups = [strings(row[column]) for row in rows]
-    asking = texts([group or [] for group in groups], code, config)
-    log = workdir.answers(engine.fingerprint)
+def answered(asking: Asking[T], engine: Engine, log: AnswerLog, progress: Progress | None = None) -> T:
+    """What a generator of requests returns, its requests put to an engine: a stage's work outside of its parts."""
     try:
         requests = next(asking)
         while True:
             requests = asking.send(answers(engine, requests, log, progress))
     except StopIteration as stop:
-        translations = stop.value
+        result: T = stop.value
+        return result
+
+
+def _translated(
+    rows: Sequence[dict[str, Any]], column: str, code: str, config: Translate, engine: Engine, workdir: Workdir, progress: Progress
+) -> Iterator[dict[str, Any]]:
+    groups = [strings(row[column]) for row in rows]
+    asking = texts([group or [] for group in groups], code, config)
+    translations = answered(asking, engine, workdir.answers(engine.fingerprint), progress)
     for row, group, translation in zip(rows, groups, translations, strict=True):
         new: dict[str, Any] = {"language": language(code).code, "rejected_by": "failed_call"}
         if group is None:

@@ -61,14 +61,14 @@ class HfTranslator(Config):
 
 
 class Ct2Translator(Config):
-    """The same models by CTranslate2, converted once."""
+    """The same models by CTranslate2, converted once; `auto` weights are int8 on a CPU and float16 on an accelerator."""
 
     kind: Literal["ct2"]
     model: str
     revision: str = "main"
     beams: int = 1
     max_tokens: int = 256
-    quantization: str = "int8"
+    quantization: Literal["auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"] = "auto"
     tokens_per_batch: int = 4096
     device: Operational[str] = "auto"
     threads: Operational[int] = 0

@@ -29,8 +29,8 @@ class Ct2:
     def model(self) -> Any:
         import ctranslate2
 
-        folder = converted(self.resolved, self.config.quantization, self.cache)
         device = "cuda" if device_of(self.config.device) == "cuda" else "cpu"
+        folder = converted(self.resolved, weights_for(device, self.config.quantization), self.cache)
         return ctranslate2.Translator(str(folder), device=device, intra_threads=self.config.threads)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
@@ -43,7 +43,7 @@ class Ct2:
             [names(ids) for ids in self.marks.encode(batch)],
             target_prefix=prefixes,
             beam_size=self.config.beams,
-            max_decoding_length=self.config.max_tokens,
+            max_decoding_length=self.config.max_tokens + max(map(len, prefixes)),
             max_input_length=0,
             return_end_token=True,
         )
@@ -51,6 +51,11 @@ class Ct2:
             self.marks.answer(self.marks.tokenizer.convert_tokens_to_ids(result.hypotheses[0][len(prefix) :]))
             for result, prefix in zip(results, prefixes, strict=True)
         ]
+
+
+def weights_for(device: str, quantization: str) -> str:
+    """What `auto` means on a device: CPUs multiply bytes fastest, accelerators halves."""
+    return quantization if quantization != "auto" else "float16" if device == "cuda" else "int8"
 
 
 def converted(model: Resolved, quantization: str, cache: Path) -> Path:

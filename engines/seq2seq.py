@@ -8,6 +8,8 @@ from cards.errors import InputError
 from cards.languages import language
 from engines.base import Answer, Engine, Request, batches_by_length
 
+SLICE = 1000  # sentences that are encoded at once: an encoding is many times as large as its sentence
+
 
 class LanguageMarks:
     """The tokenizer of one translation model, with its family's way to name source and target."""
@@ -53,7 +55,8 @@ class LanguageMarks:
 
     def plan(self, requests: Sequence[Request], budget: int, most: int) -> list[list[int]]:
         """Batches whose rows times the longest source and what it grows to stay within `budget` tokens, with which memory grows."""
-        lengths = [len(ids) + min(most, len(ids) + 8) for ids in self.encode(requests)]
+        slices = (requests[start : start + SLICE] for start in range(0, len(requests), SLICE))
+        lengths = [len(ids) + min(most, len(ids) + 8) for some in slices for ids in self.encode(some)]
         return batches_by_length(requests, lengths, budget)
 
     def prefix(self, request: Request) -> list[int]:

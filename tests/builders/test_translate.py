@@ -13,10 +13,10 @@ from bench.translate import real_prompts
 from builders import instruct
 from builders.config import Translate
 from builders.filters.judge import Filters
+from builders.table import answered
 from builders.translate import Translation, checked, texts
 from engines.base import Engine
 from engines.config import Ct2Translator, HttpTranslator, PseudoTranslator, start
-from engines.pool import answers
 from engines.pseudo import Pseudo, pseudo
 from store.answers import AnswerLog
 from store.workdir import Workdir
@@ -48,14 +48,7 @@ HOSTILE = {
 
 def asked(groups: Sequence[Sequence[str]], target: str, config: Translate, engine: Engine, folder: Path) -> list[Translation | None]:
     """The stage, its requests answered through the pool as in a build."""
-    asking = texts(groups, target, config)
-    log = AnswerLog(folder / f"{engine.name}-{target}.jsonl")
-    try:
-        requests = next(asking)
-        while True:
-            requests = asking.send(answers(engine, requests, log))
-    except StopIteration as stop:
-        return list(stop.value)
+    return answered(texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl"))
 
 
 def with_pseudo(groups: Sequence[Sequence[str]], target: str, folder: Path, faults: float = 0.0, seed: int = 0) -> list[Translation]:
