@@ -22,9 +22,10 @@ from typing import Any
 
 from bench.table import Row, show
 from builders.config import Translate
+from builders.filters.judge import Filters
 from builders.structure import parse, sentences
 from builders.table import answered
-from builders.translate import Translation, texts
+from builders.translate import Translation, checked, texts
 from engines.base import Request
 from engines.config import Ct2Translator, PseudoTranslator, start
 from engines.pool import answers
@@ -92,7 +93,23 @@ def structure(prompts: dict[str, list[list[str]]], folder: Path) -> None:
         bad = [after for before, after in zip(made, damaged, strict=True) if before.texts != after.texts]
         rows.append((f"{name}: damaged rows rejected by name", f"{sum(bool(row.lost) for row in bad)} of {len(bad)}", "all", ""))
         rows.append((f"{name}: whole rows rejected", f"{sum(bool(row.lost) for row in made)} of {len(made)}", "0", ""))
-    show("structure, by pseudo-localisation into Chinese", rows)
+        rows.append(losses(name, groups, folder))
+    show("structure, by pseudo-localisation into Chinese, and by the demo's NLLB, which never saw such texts", rows)
+
+
+def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
+    """Of the rows in which a real translation model lost something, those that no reason rejects."""
+    config = Translate(engine=Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=24, threads=1), filters=Filters(wrong_language=None))
+    with Workdir(folder / "demo") as workdir:
+        engine = start(config.engine, "demo", workdir)  # type: ignore[arg-type]
+        made = answered(texts(groups, "zho_Hans", config), engine, workdir.answers(engine.fingerprint))
+    lossy = silent = 0
+    for group, row in zip(groups, made, strict=True):
+        assert row is not None
+        if any(lacking + more for both in zip(group, row.texts, strict=True) for _, lacking, more in counted(*both).values()):
+            lossy += 1
+            silent += checked(group, row, "zho_Hans", config)[1] is None
+    return (f"{name}: rows in which the demo's NLLB lost something, not rejected", f"{silent} of {lossy}", "0", "")
 
 
 def throughput(prompts: Sequence[str], folder: Path) -> None:

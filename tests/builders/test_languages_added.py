@@ -12,6 +12,7 @@ from builders.config import Recipe
 from builders.publish import publish
 from cards.errors import InputError
 from cards.languages import language
+from store.config import read_config
 from store.workdir import Workdir
 
 CHECKPOINT = Path(__file__).parent.parent.parent / "demo" / "checkpoints" / "translator"
@@ -78,3 +79,19 @@ def test_a_language_that_the_translator_does_not_know_stops_before_anything(tmp_
         make(recipe(tmp_path, server.url, ["en", "arb_Latn"], engine), tmp_path / "run")
     assert server.calls == []
     assert not (tmp_path / "run/tables").exists()
+
+
+def test_a_language_more_in_the_demos_work_dir(tmp_path: Path) -> None:
+    demo = read_config(CHECKPOINT.parent.parent.parent / "recipes" / "demo.yaml", Recipe)
+    few = demo.model_copy(update={"prompts": demo.prompts.model_copy(update={"sample": 16})})
+    make(few.model_copy(update={"languages": ("en", "deu_Latn", "jpn_Jpan")}), tmp_path / "run")
+    before = parts(tmp_path / "run")
+    make(few.model_copy(update={"languages": ("fra_Latn",)}), tmp_path / "run")
+    after = parts(tmp_path / "run")
+    assert {name: after[name] for name in before} == before
+    new = set(after) - set(before)
+    assert {name.split("/")[-2] for name in new} == {"fra_Latn"}
+    assert {name.split("/")[1] for name in new} == {"prompts", "completions", "scores", "pairs"}
+    with pytest.raises(InputError, match="does not know the language 'swh_Latn' \\(Swahili"):
+        make(few.model_copy(update={"languages": ("fra_Latn", "swh_Latn")}), tmp_path / "run")
+    assert parts(tmp_path / "run") == after

@@ -1,6 +1,7 @@
 """Prompts of every make through real translators: pseudo-localisation, the demo's NLLB, a language model behind HTTP."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from bench.translate import real_prompts
+from bench.translate import losses, real_prompts
 from builders import instruct
 from builders.config import Translate
 from builders.filters.judge import Filters
@@ -195,3 +196,10 @@ def test_real_prompts(name: str, tmp_path: Path) -> None:
     rows = with_pseudo(groups, "jpn_Jpan", tmp_path)
     assert sum((differences(group, row) for group, row in zip(groups, rows, strict=True)), Counter()) == Counter()
     assert not any(row.lost for row in rows)
+
+
+@pytest.mark.skipif("POLYPREF_REALDATA" not in os.environ, reason="wants real prompts in POLYPREF_REALDATA")
+@pytest.mark.parametrize("name", ["MT-Bench", "Arena-Hard", "self-instruct"])
+def test_a_real_translator_loses_nothing_of_real_prompts_in_silence(name: str, tmp_path: Path) -> None:
+    _, silent, _, _ = losses(name, real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name], tmp_path)
+    assert re.fullmatch(r"0 of \d{2,3}", silent)
