@@ -69,7 +69,7 @@ class Ct2Translator(Config):
     beams: int = 1
     max_tokens: int = 256
     quantization: Literal["auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"] = "auto"
-    tokens_per_batch: int = 8192
+    tokens_per_batch: int = 4096
     device: Operational[str] = "auto"
     threads: Operational[int] = 0
 
