@@ -108,6 +108,29 @@ def build(
             print(f"{pairs:,} pairs in {len(made.languages)} languages: {opened.published / 'pairs'}")
 
 
+@app.command(
+    epilog="Example: polypref translate prompts.jsonl -o translated.jsonl --to de,sw --translator ct2:facebook/nllb-200-distilled-600M"
+)
+def translate(
+    file: Annotated[Path, typer.Argument(help="English texts or messages: JSONL, JSON, CSV, TSV or parquet.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table to write: .jsonl or .parquet.")],
+    to: Annotated[list[str], typer.Option(help="Languages (any name; repeat it, or separate by commas).")],
+    translator: Annotated[str, typer.Option(metavar="ENGINE:MODEL", help="ct2:MODEL, hf:MODEL, http:MODEL, or pseudo.")],
+    text: Annotated[str, typer.Option(metavar="COLUMN", help="The column: a text, a list of texts, or messages.")] = "prompt",
+    base_url: Annotated[str | None, typer.Option(help="The server of http:MODEL.")] = None,
+    workdir: Annotated[Path, typer.Option(help="Where answers and converted models are kept.")] = Path("runs/translate"),
+) -> None:
+    """Translate anybody's table and keep what its texts are made of; a row that lost something says so in `rejected_by`."""
+    from builders.table import config_of
+    from builders.table import translate as translate_table
+    from store.workdir import Workdir
+
+    config = config_of(translator, base_url)
+    with Workdir(workdir) as opened:
+        reasons = translate_table(file, text, [name for group in to for name in group.split(",")], config, output, opened)
+    print(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) + f": {output}")
+
+
 @app.command("filter", epilog="Example: polypref filter answers.jsonl --text answer --language de -o checked.jsonl")
 def filter_rows(
     file: Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet.")],

@@ -20,6 +20,7 @@ from engines.budget import Meter
 from engines.cluster import Cluster, run_on_ray
 from engines.config import start
 from engines.pool import Pool
+from engines.seq2seq import know
 from store.parts import Part, read_parts
 from store.progress import Progress
 from store.run import Step, no_requests, run
@@ -48,9 +49,11 @@ class Build:
         """Runs all stages, or one whose predecessors have run. Raises InputError for an unknown stage."""
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
+        wanted = {only} if only else set(STAGES)
         with Meter(self.recipe.budget, self.workdir) as self._meter:
+            translator = self._translator() if wanted & {"translate", "complete"} else None
             self.prepare()
-            self._make(only)
+            self._make(wanted, translator)
 
     def prepare(self) -> None:
         """Reads the source prompts: what is known before any engine is asked."""
@@ -59,9 +62,7 @@ class Build:
         if not self.languages:
             raise InputError(f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}")
 
-    def _make(self, only: str | None) -> None:
-        wanted = {only} if only else set(STAGES)
-        translator = self._translator() if wanted & {"translate", "complete"} else None
+    def _make(self, wanted: set[str], translator: Engine | None) -> None:
         if "translate" in wanted:
             self._translate(translator)
         if "complete" in wanted:
@@ -109,9 +110,8 @@ class Build:
         if config is None or config.engine is None:
             return None
         engine = start(config.engine, config.engine.model.rstrip("/").rsplit("/", 1)[-1], self.workdir)
-        for code in self.languages:
-            if self._is_translated(code) and not (self.workdir.path / "tables/prompts/translated" / code).is_dir():
-                engine.marks.token(code)  # type: ignore[union-attr]  # an unknown language stops us before anything is asked
+        made = self.workdir.path / "tables/prompts/translated"
+        know(engine, [code for code in languages(self.recipe.languages) if code != PIVOT and not (made / code).is_dir()])
         return engine
 
     def _translate(self, translator: Engine | None) -> None:
@@ -129,7 +129,7 @@ class Build:
                 for part, source in zip(out, english, strict=True):
                     if given is None or config.imported is None:
                         assert translator is not None
-                        identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                        identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                         yield Step(part, "prompts", (source,), identity, translate.prompts(config, code, translator.name))
                     else:
                         make = no_requests(imports.translations(given[part.number], config.imported, code, config.filters))
@@ -168,7 +168,7 @@ class Build:
             for code in targets:
                 out = self.workdir.table("completions", f"{name}-translated", code, parts=self.parts)
                 for part, source, sources in zip(out, english, self.prompt_parts(code), strict=True):
-                    identity = ["translate", translator.fingerprint, code, config.filters.identity()]
+                    identity = ["translate", translator.fingerprint, code, config.filters.identity(), config.back_translation]
                     yield Step(part, "completions", (source, *sources), identity, translate.completions(config, code))
 
         self._run(f"translate {name}", steps(), _rows(english) * len(targets), translator)

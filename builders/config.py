@@ -52,16 +52,22 @@ class Prompts(Config):
 
 
 class Translate(Config):
-    """How English prompts, and completions with a pivot, get into the other languages."""
+    """How English prompts, and completions with a pivot, get into the other languages.
+
+    `back_translation` is the least chrF (0 to 100) between the English sentences and their translation back into English.
+    """
 
     engine: Translator | None = None
     imported: Table | None = Field(None, alias="import")
     filters: Filters = Filters()
+    back_translation: float | None = Field(None, gt=0, le=100)
 
     @model_validator(mode="after")
     def _one_way(self) -> "Translate":
         if (self.engine is None) == (self.imported is None):
             raise ValueError("expected either 'engine' or 'import'")
+        if self.back_translation is not None and (self.engine is None or self.engine.kind == "http"):
+            raise ValueError("back_translation: expected a translator of sentences ('ct2' or 'hf')")
         return self
 
 

@@ -14,7 +14,7 @@ from cards.folder import write_dataset
 from cards.licences import known
 from cards.model_card import base_license
 from cards.tables import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
-from engines.config import HttpGenerator
+from engines.config import HttpGenerator, PseudoTranslator
 from store.config import Config
 from store.parts import Part
 
@@ -172,6 +172,8 @@ def models(build: Build) -> list[dict[str, Any]]:
     for role, called, config in engines:
         if isinstance(config, HttpGenerator):
             model, revision, license = config.model, f"as served at {config.base_url}", known(config.model)
+        elif isinstance(config, PseudoTranslator):
+            model, revision, license = "pseudo-localisation", "", None
         else:
             resolved = build.workdir.resolve(config.model, config.revision)
             model, revision = resolved.model, resolved.revision

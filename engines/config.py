@@ -102,20 +102,35 @@ class HfTranslator(Config):
 
 
 class Ct2Translator(Config):
-    """The same models by CTranslate2, converted once."""
+    """The same models by CTranslate2, converted once; `auto` weights are int8 on a CPU and float16 on an accelerator."""
 
     kind: Literal["ct2"]
     model: str
     revision: str = "main"
     beams: int = 1
     max_tokens: int = 256
-    quantization: str = "int8"
+    quantization: Literal["auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"] = "auto"
     tokens_per_batch: int = 4096
     device: Operational[str] = "auto"
     threads: Operational[int] = 0
 
 
-Translator = Annotated[HfTranslator | Ct2Translator, Field(discriminator="kind")]
+class HttpTranslator(HttpGenerator):
+    """A language model behind any OpenAI-compatible server, asked to translate whole texts."""
+
+    sampling: Sampling = Sampling(temperature=0, top_p=1, max_tokens=4096)
+
+
+class PseudoTranslator(Config):
+    """Pseudo-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
+
+    kind: Literal["pseudo"]
+    model: str = "pseudo"
+    faults: float = Field(0.0, ge=0, le=1)
+    seed: int = 0
+
+
+Translator = Annotated[HfTranslator | Ct2Translator | HttpTranslator | PseudoTranslator, Field(discriminator="kind")]
 
 
 class RewardModel(Config):
@@ -137,7 +152,7 @@ class VllmRewardModel(VllmServer):
     max_tokens: int = 4096
 
 
-EngineConfig = HfGenerator | HttpGenerator | VllmGenerator | HfTranslator | Ct2Translator | RewardModel | VllmRewardModel
+EngineConfig = HfGenerator | HttpGenerator | VllmGenerator | HfTranslator | Ct2Translator | PseudoTranslator | RewardModel | VllmRewardModel
 
 
 def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
@@ -162,6 +177,10 @@ def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
             from engines.ct2 import Ct2
 
             return Ct2(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
+        case PseudoTranslator():
+            from engines.pseudo import Pseudo
+
+            return Pseudo(config, name)
         case RewardModel():
             from engines.rewards import SequenceClassifier
 

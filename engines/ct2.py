@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engines.base import Answer, Request, batches_by_length
+from engines.base import Answer, Request
 from engines.config import Ct2Translator
 from engines.hf import device_of, load_tokenizer, one_line_errors
 from engines.seq2seq import LanguageMarks
@@ -29,21 +29,21 @@ class Ct2:
     def model(self) -> Any:
         import ctranslate2
 
-        folder = converted(self.resolved, self.config.quantization, self.cache)
         device = "cuda" if device_of(self.config.device) == "cuda" else "cpu"
+        folder = converted(self.resolved, weights_for(device, self.config.quantization), self.cache)
         return ctranslate2.Translator(str(folder), device=device, intra_threads=self.config.threads)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return batches_by_length(requests, [len(self.marks.encode(r)) for r in requests], self.config.tokens_per_batch)
+        return self.marks.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         names = self.marks.tokenizer.convert_ids_to_tokens
         prefixes = [names(self.marks.prefix(request)) for request in batch]
         results = self.model.translate_batch(
-            [names(self.marks.encode(request)) for request in batch],
+            [names(ids) for ids in self.marks.encode(batch)],
             target_prefix=prefixes,
             beam_size=self.config.beams,
-            max_decoding_length=self.config.max_tokens,
+            max_decoding_length=self.config.max_tokens + max(map(len, prefixes)),
             max_input_length=0,
             return_end_token=True,
         )
@@ -51,6 +51,11 @@ class Ct2:
             self.marks.answer(self.marks.tokenizer.convert_tokens_to_ids(result.hypotheses[0][len(prefix) :]))
             for result, prefix in zip(results, prefixes, strict=True)
         ]
+
+
+def weights_for(device: str, quantization: str) -> str:
+    """What `auto` means on a device: CPUs multiply bytes fastest, accelerators halves."""
+    return quantization if quantization != "auto" else "float16" if device == "cuda" else "int8"
 
 
 def converted(model: Resolved, quantization: str, cache: Path) -> Path:

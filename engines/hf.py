@@ -85,12 +85,12 @@ class Translator:
         return load_model(AutoModelForSeq2SeqLM, self.resolved, self.config.dtype, self.config.device)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return batches_by_length(requests, [len(self.marks.encode(r)) for r in requests], self.config.tokens_per_batch)
+        return self.marks.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         import torch
 
-        sources = [self.marks.encode(request) for request in batch]
+        sources = self.marks.encode(batch)
         width, pad, device = max(map(len, sources)), self.marks.tokenizer.pad_token_id, self.model.device
         ids = torch.tensor([s + [pad] * (width - len(s)) for s in sources], device=device)
         mask = torch.tensor([[1] * len(s) + [0] * (width - len(s)) for s in sources], device=device)

@@ -115,7 +115,7 @@ def test_imported_rows_that_do_not_fit_are_counted(folder: Path) -> None:
     }
 
 
-COMMANDS = ["build", "filter", "plan", "complete", "status", "publish", "show", "trace"]
+COMMANDS = ["build", "translate", "filter", "plan", "complete", "status", "publish", "show", "trace"]
 COMMANDS += ["train dpo", "train rloo", "eval winrate", "report", "demo"]
 
 
@@ -131,3 +131,49 @@ def test_status_says_what_there_is(folder: Path) -> None:
     assert (run.returncode, run.stderr) == (2, "polypref: w: not a work dir, or nothing was made in it yet\n")
     polypref("build", "r.yaml", "--workdir", "w", cwd=folder)
     assert "completions/mine-native" in polypref("status", "w", cwd=folder).stdout
+
+
+def test_a_table_of_ones_own_is_translated_in_its_shape(tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [
+        {"id": 1, "prompt": "Say hello to {name}. Be kind!"},
+        {
+            "id": 2,
+            "prompt": [
+                {"role": "user", "content": "First `x`."},
+                {"role": "assistant", "content": ""},
+                {"role": "user", "content": "Then 7."},
+            ],
+        },
+        {"id": 3, "prompt": ["One turn.", "Another turn."]},
+        {"id": 4, "prompt": None},
+    ]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = ("translate", "p.jsonl", "-o", "out.jsonl", "--to", "de,Japanese", "--translator", "pseudo")
+    run = polypref(*words, cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "6 kept, 2 not_text: out.jsonl\n"
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["language"], row["rejected_by"]) for row in made] == [
+        (number, code, "not_text" if number == 4 else None) for code in ("deu_Latn", "jpn_Jpan") for number in (1, 2, 3, 4)
+    ]
+    assert made[0]["prompt"] == "⟦~~~~~ Šáý ĥéļļö ţö {name}.⟧ ⟦~~ ßé ķîñð!⟧"
+    assert [message["role"] for message in made[1]["prompt"]] == ["user", "assistant", "user"]
+    assert [message["content"] for message in made[1]["prompt"]] == ["⟦~~~ Ƒîŕšţ `x`.⟧", "", "⟦~~ Ţĥéñ 7.⟧"]
+    assert made[6]["prompt"] == ["⟦~~~ Öñé ţûŕñ.⟧", "⟦~~~~ Åñöţĥéŕ ţûŕñ.⟧"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"--to": "frr"}, "unknown language 'frr'; did you mean 'fra_Latn' (French)?"),
+        ({"--to": "en"}, "--to en: expected languages other than English"),
+        ({"--translator": "nllb"}, "--translator nllb: expected KIND:MODEL, KIND one of ct2, hf, http, pseudo"),
+        ({"--translator": "http:m"}, "--base-url: the address of an OpenAI-compatible server; it goes with --translator http:MODEL"),
+        ({"--text": "question"}, "p.jsonl: missing column 'question'; found language, prompt"),
+        ({"-o": "out.txt"}, "out.txt: unknown kind of file '.txt'; expected .jsonl or .parquet"),
+    ],
+)
+def test_a_translation_that_cannot_start(folder: Path, changes: dict[str, str], message: str) -> None:
+    options = {"-o": "out.jsonl", "--to": "de", "--translator": "pseudo"} | changes
+    run = polypref("translate", "p.jsonl", *(word for pair in options.items() for word in pair), cwd=folder)
+    assert (run.returncode, run.stderr) == (2, f"polypref: {message}\n")

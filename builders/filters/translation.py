@@ -16,7 +16,8 @@ from cards.languages import LANGUAGES
 MIN_WORDS = 4  # a name, a number, a word of a common stock may be the same in both languages
 NUMBER = regex.compile(r"\d+(?:[.,٫٬’' \u00a0\u202f]\d{3})*(?:[.,٫]\d+)?")
 KEPT = regex.compile(r"https?://[^\s<>()\"'、。，）]+|\{\{?\w+\}?\}|```|\$\$|</?\w+>")
-SENTENCE_END = regex.compile(r"[.!?。！？।؟…]+(?=[\s\"”»」』)）]|\Z|\p{L})")
+SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…།]+(?=[\s\"”»」』)）]|\Z|\p{L})")
+NO_STOPS = ("Thai", "Laoo")  # scripts that end a sentence with a space, as they end a clause
 LEARNED_FROM = 200  # pairs of one language from which its usual ratio of lengths is learned
 # Characters to one of English. The medians of MGSM and of MT-Bench's translations where they have the language, of scripts elsewhere.
 USUAL_RATIO = {"zho_Hans": 0.32, "zho_Hant": 0.32, "jpn_Jpan": 0.45, "kor_Hang": 0.5, "arb_Arab": 0.85, "heb_Hebr": 0.8}
@@ -58,7 +59,7 @@ def lost_marks(rows: pl.DataFrame) -> pl.Series:
 
 def lost_sentences(rows: pl.DataFrame) -> pl.Series:
     """The share of the source's lines, or of its sentences, that the translation has fewer, whichever is more."""
-    return each(rows, _lost_sentences)
+    return each(rows, sentences_lost)
 
 
 def length_ratio(rows: pl.DataFrame) -> pl.Series:
@@ -138,13 +139,12 @@ def _lost_marks(source: str, text: str, code: str) -> float:
     return (wanted - there).total() / wanted.total() if wanted else 0.0
 
 
-def _lost_sentences(source: str, text: str, code: str) -> float:
-    lost = 0.0
-    for count, least in ((_lines, 3), (_sentences, 5)):
-        wanted = count(source)
-        if wanted >= least:
-            lost = max(lost, 1 - count(text) / wanted)
-    return max(lost, 0.0)
+def sentences_lost(source: str, text: str, code: str) -> float:
+    """The share of a source's lines, of three or more, or of its sentences, of five or more, that its translation has fewer."""
+    known = LANGUAGES.get(code)
+    counts = [(_lines, 3), (_sentences, 5)][: 1 if known and known.script in NO_STOPS else 2]
+    lost = [1 - count(text) / wanted for count, least in counts if (wanted := count(source)) >= least]
+    return max([0.0, *lost])
 
 
 def _lines(text: str) -> int:
