@@ -129,7 +129,7 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
         target = next((code for code in build.languages if code != PIVOT), None)
         if recipe.translate and recipe.translate.engine and target and code == PIVOT:
             engine = start(recipe.translate.engine, "translate", workdir)
-            asked = [list(next(texts([[message["content"] for message in prompt]], target))) for prompt in prompts]
+            asked = [list(next(texts([[message["content"] for message in prompt]], target, recipe.translate))) for prompt in prompts]
             found, seconds = _asked(build, meter, engine, asked)
             read = sum(map(_tokens, prompts))
             measures["translate"] = Measure(sum(answer.tokens for answer in found if answer) / max(1, read), True, seconds, True)

@@ -54,7 +54,7 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "title": facts["title"],
         "intro": "\n\n".join([*(f"> {note}" for note in facts["notes"]), words["about"][table].replace("LANGUAGES", count)]),
         "sizes": _sizes(languages),
-        "funnel": _funnel(languages),
+        "funnel": _funnel({**languages, **{code: {"funnel": steps} for code, steps in facts.get("left_out", {}).items()}}),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
         "plot": picture("scores", "Quantiles of scores and margins by language; the tables have the numbers.") if plots(facts) else "",
         "longer": words["longer"][table],
@@ -130,6 +130,7 @@ def _sizes(languages: Mapping[str, Any]) -> str:
 
 
 def _funnel(languages: Mapping[str, Any]) -> str:
+    """Steps and reasons by language, also of languages that the recipe does not make and of none (`und`): all rows that came in."""
     found = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
     titles = [step for step in found if ": " not in step]
     order = {title: place for place, title in enumerate([*titles, "no pair"])}

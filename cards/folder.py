@@ -22,7 +22,14 @@ from cards.plots import plots
 from cards.tables import TABLES, cast, hash16, split_of
 
 Facts = dict[str, Any]  # facts.json, as `new_facts` makes it
-BUILD: Mapping[str, Any] = {"recipe": "", "models": [], "sources": [], "source_revisions": {}, "source_licenses": {}, "source_datasets": []}
+BUILD: Mapping[str, Any] = {
+    "recipe": "",
+    "models": [],
+    "sources": [],
+    "source_revisions": {},
+    "source_licenses": {},
+    "source_datasets": [],
+}
 
 SPLITS = ("train", "test")
 ROWS_PER_FILE = 200_000
@@ -34,9 +41,9 @@ def write_dataset(folder: Path, table: str, frames: Mapping[str, pl.DataFrame | 
 
     `facts`: name, title, license (None: the one that follows, if one does), test_share, recipe (YAML text), models (role, name,
     model, revision, settings, license), sources (names), source_revisions ({source: sha256 or commit}), source_licenses
-    ({source: licence}), source_datasets (ids on the Hub), notes, languages ({code: {"funnel": {step: rows}, …}}). The same input
-    gives the same bytes. A language without rows keeps its funnel in the card and has no files. Raises InputError for rows that
-    are not of `table` or of their language.
+    ({source: licence}), source_datasets (ids on the Hub), notes, languages ({code: {"funnel": {step: rows}, …}}; those that are
+    not in `frames` are shown as left out). The same input gives the same bytes. A language without rows keeps its funnel in the
+    card and has no files. Raises InputError for rows that are not of `table` or of their language.
     """
     old = read_facts(folder)
     merged(old, new_facts(table, facts, {code: {} for code in frames}))  # whether they can stand together, before a file is written
@@ -48,6 +55,8 @@ def write_dataset(folder: Path, table: str, frames: Mapping[str, pl.DataFrame | 
         files = [described for split in _splits(rows, facts["test_share"]) for described in _write_split(folder, table, code, *split)]
         languages[code] = {**facts.get("languages", {}).get(code, {}), **measured(rows, table), "files": files}
 
+    left_out = {code: about["funnel"] for code, about in facts.get("languages", {}).items() if code not in frames and about.get("funnel")}
+    facts = {**facts, "left_out": left_out}
     new = merged(old, new_facts(table, facts, languages))
     for code in languages:
         _remove_stale(folder / "data" / code, {Path(file["path"]).name for file in languages[code]["files"]})
@@ -79,6 +88,7 @@ def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]
         "test_share": facts["test_share"],
         "notes": list(facts.get("notes", ())),
         "related": dict(facts.get("related", {})),
+        "left_out": dict(facts.get("left_out", {})),
         "builds": {hash16(build): build},
         "languages": {code: {"build": hash16(build), **language} for code, language in languages.items()},
     }
@@ -102,7 +112,7 @@ def parsed_facts(text: str, where: str) -> Facts:
         raise InputError(f"{where}: not JSON: {error}") from None
     if not isinstance(facts, dict) or not {"table", "test_share", "license", "builds", "languages"} <= facts.keys():
         raise InputError(f"{where}: found another layout, expected table, test_share, license, builds and languages")
-    return {"columns": {}, "related": {}, **facts}
+    return {"columns": {}, "related": {}, "left_out": {}, **facts}
 
 
 def facts_text(facts: Facts) -> str:
@@ -129,6 +139,7 @@ def merged(old: Facts | None, new: Facts) -> Facts:
     return {
         **new,
         "related": {**old["related"], **new["related"]},
+        "left_out": {code: steps for code, steps in {**old["left_out"], **new["left_out"]}.items() if code not in languages},
         "notes": list(dict.fromkeys([*new["notes"], *old["notes"]])),
         "builds": {build: made for build, made in sorted({**old["builds"], **new["builds"]}.items()) if build in used},
         "languages": languages,

@@ -11,7 +11,7 @@ from builders.filters.units import CODE, grams, spaced
 
 SCANNED = 20_000  # characters
 MIN_UNITS = {True: 24, False: 48}  # of a text that repetition is measured in; by whether words are spaced, as below
-GRAM = {True: 4, False: 8}  # units of a run: words; characters where words are not spaced
+GRAM = {True: 4, False: 12}  # units of a run: words; characters where words are not spaced
 NEXT = {True: 2, False: 8}  # units by which the next copy is looked for
 MAX_PERIOD = {True: 60, False: 120}
 TWICE = {True: 4, False: 12}  # units of which two copies in a row are a loop: a word may well be said three times
@@ -28,7 +28,7 @@ def loop(rows: pl.DataFrame) -> pl.Series:
 
 
 def repetition(rows: pl.DataFrame) -> pl.Series:
-    """The share of runs of four words (eight characters where words are not spaced) that stood there before, beyond its source's share."""
+    """The share of runs of four words (twelve characters where words are not spaced) that stood there before, beyond its source's share."""
     return pl.Series([_beyond(*row) for row in rows.select("text", "language", "source").iter_rows()], dtype=pl.Float64)
 
 

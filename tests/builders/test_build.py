@@ -104,7 +104,7 @@ def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path
     assert [scores[0]["name"] for scores in ranked["scores"].head(2)] == ["rule", "rule"]
     rejected = pl.read_parquet(published / "rejected/data/**/*.parquet")
     reasons = Counter(rejected.select("stage", "generator", "rejected_by").iter_rows())
-    assert reasons == {("completions", "weak", "repetition"): 6, ("pairs", None, "no_candidates"): 6}
+    assert reasons == {("completions", "weak", "loop"): 6, ("pairs", None, "no_candidates"): 6}
     loop = rejected.filter(pl.col("stage") == "completions")["messages"][0].to_list()
     assert loop == [{"role": "assistant", "content": "I do not know. " * 30}]
     pairs = pl.read_parquet(published / "pairs/data/**/*.parquet")

@@ -87,12 +87,6 @@ def test_the_funnel_adds_up_to_the_input(made: tuple[dict[str, Funnel], dict[str
     assert sum(completions) == ANSWERS
 
 
-def test_the_card_shows_the_funnel_of_its_languages(made: tuple[dict[str, Funnel], dict[str, Funnel]]) -> None:
-    funnels, shown = made
-    assert shown == {code: funnels[code] for code in ("deu_Latn", "eng_Latn")}
-
-
-@pytest.mark.xfail(strict=True, reason="the card leaves out rows of languages that the recipe does not make, and of none")
 def test_the_card_shows_the_rows_of_every_other_language(made: tuple[dict[str, Funnel], dict[str, Funnel]]) -> None:
     funnels, shown = made
     assert shown == funnels
