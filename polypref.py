@@ -384,9 +384,10 @@ def main() -> None:
             f"polypref: {error.filename or 'error'}: {error.strerror or error}; nothing made is lost, run again to go on", file=sys.stderr
         )
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("polypref: stopped; run the same command to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # Ctrl-C, as typer says it
+            print("polypref: stopped; run the same command to go on", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

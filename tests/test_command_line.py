@@ -1,6 +1,7 @@
 """The command line on bad input: one clear line, exit code 2, nothing made is lost; and help that shows an example."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
@@ -177,3 +178,16 @@ def test_a_translation_that_cannot_start(folder: Path, changes: dict[str, str], 
     options = {"-o": "out.jsonl", "--to": "de", "--translator": "pseudo"} | changes
     run = polypref("translate", "p.jsonl", *(word for pair in options.items() for word in pair), cwd=folder)
     assert (run.returncode, run.stderr) == (2, f"polypref: {message}\n")
+
+
+def test_ctrl_c_says_how_to_go_on_and_exits_with_130(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.jsonl")
+    command = [sys.executable, str(ROOT / "polypref.py"), "filter", "t.jsonl", "--text", "t", "--language", "de"]
+    with (
+        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
+        open(tmp_path / "t.jsonl", "w"),  # opens when the command has begun to read
+    ):
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1] == "polypref: stopped; run the same command to go on"
