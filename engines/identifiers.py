@@ -21,16 +21,19 @@ QUICK = 60  # characters of a quick look
 def probabilities(text: str, code: str, identifier: str = "cascade", among: Sequence[str] = PAPER_23) -> Mapping[str, float] | None:
     """{FLORES code: P(the text is in that language)}, `code` among them; None where the identifier does not know `code`.
 
-    `identifier`: `lingua` (n-gram models of 1 to 5 letters), `langdetect` (seeded), `cascade` (lingua's trigrams on a short text, all of
-    its models where those are not sure), or `glotlid:PATH`, a fastText model with labels like `__label__deu_Latn`: a file, or ORG/NAME
-    of the Hub (`glotlid:cis-lmu/glotlid`).
+    `identifier`: `lingua` (n-gram models of 1 to 5 letters), `langdetect` (seeded), `cascade` (lingua's trigrams on pieces of a text,
+    on all of it, then all of its models, until one is sure), or `glotlid:PATH`, a fastText model with labels like
+    `__label__deu_Latn`: a file, or ORG/NAME of the Hub (`glotlid:cis-lmu/glotlid`).
     """
     match identifier.partition(":"):
         case "cascade", "", "":
-            quick = _lingua(_shortened(text), code, frozenset(among), True)
-            return quick if quick is None or quick[code] >= SURE else _lingua(text, code, frozenset(among), False)
+            if LANGUAGES[code].lingua is None:
+                return None
+            looks = (_quick(piece, code, frozenset(among)) for piece in (_shortened(text), text))
+            sure = next((look for look in looks if look >= SURE), None)
+            return _lingua(text, code, frozenset(among)) if sure is None else {code: sure}
         case "lingua", "", "":
-            return _lingua(text, code, frozenset(among), False)
+            return _lingua(text, code, frozenset(among))
         case "langdetect", "", "":
             return _langdetect(text, code)
         case "glotlid", ":", model if model:
@@ -47,21 +50,30 @@ def _shortened(text: str) -> str:
     return f"{text[:piece]} {text[middle : middle + piece]} {text[-piece:]}"
 
 
-def _lingua(text: str, code: str, among: frozenset[str], quick: bool) -> Mapping[str, float] | None:
+def _quick(text: str, code: str, among: frozenset[str]) -> float:
+    detector, names = _lingua_detector(code, among, True)
+    return float(round(detector.compute_language_confidence(text, names[code]), DIGITS))
+
+
+def _lingua(text: str, code: str, among: frozenset[str]) -> Mapping[str, float] | None:
     if LANGUAGES[code].lingua is None:
         return None
-    detector, codes = _lingua_detector(among | {code}, quick)
+    detector, names = _lingua_detector(code, among, False)
+    codes = {name: known for known, name in names.items()}
     likely = [found for found in detector.compute_language_confidence_values(text) if found.value > LEAST]
     return {code: 0.0} | {codes[found.language]: round(found.value, DIGITS) for found in likely}
 
 
 @cache
-def _lingua_detector(among: frozenset[str], quick: bool) -> tuple[Any, dict[Any, str]]:
+def _lingua_detector(code: str, among: frozenset[str], quick: bool) -> tuple[Any, dict[str, Any]]:
+    """A detector of the languages of this one's script, or of all where it is alone in that; and lingua's names for them."""
     from lingua import Language, LanguageDetectorBuilder
 
-    codes = {getattr(Language, name): code for code in sorted(among) if (name := LANGUAGES[code].lingua)}
-    builder = LanguageDetectorBuilder.from_languages(*codes)
-    return (builder.with_low_accuracy_mode() if quick else builder).build(), codes
+    known = {other: getattr(Language, name) for other in sorted(among | {code}) if (name := LANGUAGES[other].lingua)}
+    alike = {other: name for other, name in known.items() if LANGUAGES[other].script == LANGUAGES[code].script}
+    names = alike if len(alike) > 1 else known
+    builder = LanguageDetectorBuilder.from_languages(*names.values())
+    return (builder.with_low_accuracy_mode() if quick else builder).build(), names
 
 
 def _langdetect(text: str, code: str) -> Mapping[str, float] | None:

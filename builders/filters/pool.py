@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-CHUNK = 2000  # rows of one job
+CHUNK = 1000  # rows of one job
 ALONE = 2000  # rows that are not worth another process, which loads models of its own
 
 
