@@ -1,7 +1,6 @@
 """The command line on bad input: one clear line, exit code 2, nothing made is lost; and help that shows an example."""
 
 import json
-import os
 import resource
 import signal
 import subprocess
@@ -9,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from polypref import main
 
 ROOT = Path(__file__).parent.parent
 RECIPE = """
@@ -180,14 +181,15 @@ def test_a_translation_that_cannot_start(folder: Path, changes: dict[str, str], 
     assert (run.returncode, run.stderr) == (2, f"polypref: {message}\n")
 
 
-def test_ctrl_c_says_how_to_go_on_and_exits_with_130(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "t.jsonl")
-    command = [sys.executable, str(ROOT / "polypref.py"), "filter", "t.jsonl", "--text", "t", "--language", "de"]
-    with (
-        subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
-        open(tmp_path / "t.jsonl", "w"),  # opens when the command has begun to read
-    ):
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert said.strip().splitlines()[-1] == "polypref: stopped; run the same command to go on"
+def test_ctrl_c_says_how_to_go_on_and_exits_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("builders.filter_table.filter_table", interrupted)
+    monkeypatch.setattr(sys, "argv", ["polypref", "filter", "t.jsonl", "--text", "t", "--language", "de"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 130
+    assert capsys.readouterr().err == "polypref: stopped; run the same command to go on\n"
