@@ -16,8 +16,8 @@ NEXT = {True: 2, False: 8}  # units by which the next copy is looked for
 MAX_PERIOD = {True: 60, False: 120}
 TWICE = {True: 4, False: 12}  # units of which two copies in a row are a loop: a word may well be said three times
 LOOP = {True: 30, False: 12}  # characters of the shortest loop
-REFRAIN = 6  # copies up to which what ends with a comma, a stop or a line is a refrain
-STOPS = tuple(".,;:!?…\n。，、；：！？।؟،؛")
+REFRAIN = 8  # copies from which what ends with a stop, a line or a quotation mark is a loop; fewer are a refrain or a list
+STOPS = tuple('.,;:!?…\n。，、；：！？।؟،؛”“"»«」』)')
 MARK = regex.compile(r"^\s*(?:[-*+•#]+|\w{1,2}[.)、])?\s*")
 LONG_WORD = 30  # characters of a word that is looked into for a loop of letters: "hahahaha"
 

@@ -78,6 +78,7 @@ def test_a_text_too_short_to_tell_passes(text: str) -> None:
         ("It rains on the hills and on the hills and on the hills and on the hills, I think.", "loop"),
         ("The sea is blue, and the hills are green. " + "The more you read of it the more you know. " * 4, "repetition"),
         ("ha ha ha", None),
+        ("How often is the word written here? “drum” “drum” “drum” “drum” “drum”", None),
         ("Very, very, very well!", None),
         ("Happy birthday to you,\nHappy birthday to you,\nHappy birthday, dear Ada,\nHappy birthday to you!", None),
         ("1. One apple\n2. Two pears\n3. Three plums\n4. Four figs\n5. Five dates", None),
