@@ -131,7 +131,7 @@ def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> 
     assert heads == {repo: hub.api.model_info(repo).sha for repo in heads}
     assert set(heads) == set(PAPER) - {"Skywork/Skywork-Reward-V2-Llama-3.1-8B"}
     told = {model["role"]: model["settings"] for model in build["models"]}
-    assert told["translator"] == {"beams": 4, "max_tokens": 256, "quantization": "int8"}
+    assert told["translator"] == {"beams": 4, "max_tokens": 256, "quantization": "auto"}
     assert told["generator"] == {"max_model_len": 256, "temperature": 0.3, "top_p": 0.75, "max_tokens": 64}
     assert "# --limit 40\n" in build["recipe"]
     assert build["recipe"].startswith((RECIPES / "paper.yaml").read_text().rstrip())
