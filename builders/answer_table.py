@@ -3,15 +3,12 @@
 import asyncio
 import itertools
 import json
-import os
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import IO, Any
 
-import polars as pl
-
 from builders.config import Table
-from builders.rows import messages, name, records
+from builders.rows import finish, messages, name, of_kind, records
 from cards.errors import InputError
 from cards.tables import hash16
 from engines.base import Answer, Request
@@ -35,8 +32,7 @@ def complete(
     Raises InputError: an id that stands twice, a column that is in the way, calls that failed for now (asked again by the
     next run, unless `accept_failures` keeps them as failures); BudgetReached.
     """
-    if out.suffix not in (".jsonl", ".parquet"):
-        raise InputError(f"{out}: unknown kind of file {out.suffix!r}; expected .jsonl or .parquet")
+    of_kind(out, ".jsonl", ".parquet")
     total = _checked(table)
     engine = start(config, config.model, workdir)
     log = workdir.answers(engine.fingerprint)
@@ -50,11 +46,8 @@ def complete(
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in progress.failures.most_common(3))
             again = "run again to ask again, or keep them as failures with --accept-failures"
             raise InputError(f"{progress.incomplete:,} of {total:,} rows have no answer for now: {reasons}; {again}")
-    if out.suffix == ".parquet":
-        pl.scan_ndjson(unfinished, infer_schema_length=None).sink_parquet(written := unfinished.with_suffix(".parquet"))
-        unfinished.unlink()
-        unfinished = written
-    os.replace(unfinished, out)
+    finish(unfinished, out)
+    unfinished.unlink(missing_ok=True)
     return total
 
 

@@ -109,7 +109,7 @@ class Build:
         config = self.recipe.translate
         if config is None or config.engine is None:
             return None
-        engine = start(config.engine, config.engine.model.rstrip("/").rsplit("/", 1)[-1], self.workdir)
+        engine = start(config.engine, config.translator, self.workdir)
         made = self.workdir.path / "tables/prompts/translated"
         know(engine, [code for code in languages(self.recipe.languages) if code != PIVOT and not (made / code).is_dir()])
         return engine

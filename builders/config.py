@@ -70,6 +70,12 @@ class Translate(Config):
             raise ValueError("back_translation: expected a translator of sentences ('ct2' or 'hf')")
         return self
 
+    @property
+    def translator(self) -> str:
+        """The engine's name in the tables: the last part of its model's."""
+        assert self.engine is not None
+        return self.engine.model.rstrip("/").rsplit("/", 1)[-1]
+
 
 class Completer(Config):
     """One generator: an engine, or rows that somebody else made. With a `pivot` it writes in that language and is translated."""

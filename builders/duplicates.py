@@ -7,7 +7,7 @@ and two that differ in punctuation alone for the same.
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import regex
 
@@ -59,14 +59,8 @@ def _signatures(texts: Sequence[str]):  # type: ignore[no-untyped-def]  # numpy,
     from rensa import RMinHash
 
     signatures = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
-    for start, chunk in _chunks(texts):
-        for i, text in enumerate(chunk):
-            minhash = RMinHash(PERMUTATIONS, SEED)
-            minhash.update(sorted(runs(text)))
-            signatures[start + i] = array("I", minhash.digest())
+    for i, text in enumerate(texts):
+        minhash = RMinHash(PERMUTATIONS, SEED)
+        minhash.update(sorted(runs(text)))
+        signatures[i] = array("I", minhash.digest())
     return signatures
-
-
-def _chunks(texts: Sequence[str], size: int = 10_000) -> Iterator[tuple[int, Sequence[str]]]:
-    for start in range(0, len(texts), size):
-        yield start, texts[start : start + size]

@@ -6,8 +6,6 @@ written as U+FFFD (a lone surrogate) or null (not a number, infinity).
 
 import json
 import math
-import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -19,14 +17,13 @@ import polars as pl
 from builders.config import Table
 from builders.filters.judge import NAMES, Filters, judge_frame
 from builders.filters.subject import COLUMNS
-from builders.filters.text import is_text, masked
-from builders.rows import records
+from builders.filters.text import SURROGATE, masked
+from builders.rows import finish, of_kind, records, strings
 from cards.errors import InputError
 from cards.languages import LANGUAGES, language
 
 CHUNK = 10_000
 UNKNOWN = "und"
-SURROGATE = re.compile("[\ud800-\udfff]")
 Funnel = dict[str, Counter[str]]  # language -> rows by reason; "" for those that are kept
 
 
@@ -43,8 +40,7 @@ def filter_table(
         for _, found in chunks:
             _count(found, funnel)
         return funnel
-    if out.suffix not in (".jsonl", ".csv", ".tsv", ".parquet"):
-        raise InputError(f"{out}: unknown kind of file {out.suffix!r}; expected .jsonl, .csv, .tsv or .parquet")
+    of_kind(out, ".jsonl", ".csv", ".tsv", ".parquet")
     unfinished = out.with_name(f".{out.name}.tmp")
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -55,10 +51,7 @@ def filter_table(
                     _mask(rows, text)
                 measures = found.drop("language").to_dicts()
                 file.writelines(_line(row | about) for row, about in zip(rows, measures, strict=True))
-        if out.suffix != ".jsonl":
-            _convert(unfinished, out)
-        else:
-            os.replace(unfinished, out)
+        finish(unfinished, out)
     finally:
         unfinished.unlink(missing_ok=True)
     return funnel
@@ -74,7 +67,7 @@ def judged(
         if first:
             constant = _checked(path, chunk[0], text, language_is, source)
             first = False
-        if taken := {*_measured(filters), "rejected_by"}.intersection(key for row in chunk for key in row):
+        if taken := {*filters.on(), "rejected_by"}.intersection(key for row in chunk for key in row):
             raise InputError(f"{path}: has a column {min(taken)!r} already; expected none of that name, for it will be written")
         yield chunk, _judged(chunk, text, constant or language_is, constant is not None, filters, source, all_measures)
     if first:
@@ -127,15 +120,11 @@ def _judged(
     usable = frame.filter(unusable.is_null())
     found = judge_frame(usable.drop("position"), filters, all_measures).with_columns(usable["position"]) if usable.height else None
     out = frame.select("position", pl.col("language").fill_null(UNKNOWN), bad=unusable)
-    measured = _measured(filters)
+    measured = filters.on()
     if found is None:
         return out.with_columns(*(pl.lit(None, pl.Float64).alias(n) for n in measured), rejected_by=pl.col("bad")).drop("position", "bad")
     out = out.join(found, on="position", how="left", maintain_order="left")
     return out.with_columns(rejected_by=pl.coalesce("bad", "rejected_by")).drop("position", "bad")
-
-
-def _measured(filters: Filters) -> list[str]:
-    return [name for name in NAMES if getattr(filters, name) not in (None, False)]
 
 
 def _checked(path: Path, row: dict[str, Any], text: str, language_is: str, source: str | None) -> str | None:
@@ -148,10 +137,8 @@ def _checked(path: Path, row: dict[str, Any], text: str, language_is: str, sourc
 
 def _content(value: object) -> str | None:
     """A text, or the contents of messages or turns, one after the other; None where there is none."""
-    if isinstance(value, list):
-        parts = [part.get("content", part.get("value")) if isinstance(part, dict) else part for part in value]
-        return "\n".join(map(str, parts)) if parts and all(map(is_text, parts)) else None
-    return str(value) if is_text(value) else None
+    found = strings(value) if isinstance(value, str | list) else None
+    return None if found is None else "\n".join(found)
 
 
 def _code(value: object) -> str | None:
@@ -202,22 +189,6 @@ def _writable(value: Any) -> Any:
 
 def _plain(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
-
-
-def _convert(lines: Path, out: Path) -> None:
-    written = lines.with_suffix(".out")
-    try:
-        table = pl.scan_ndjson(lines, infer_schema_length=None)
-        if out.suffix == ".parquet":
-            table.sink_parquet(written)
-        else:
-            table.sink_csv(written, separator="\t" if out.suffix == ".tsv" else ",")
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{out}: cannot be written as {out.suffix}: {' '.join(str(error).split())[:150]}; try .jsonl") from None
-    else:
-        os.replace(written, out)
-    finally:
-        written.unlink(missing_ok=True)
 
 
 def _threshold(limit: object) -> str:

@@ -13,6 +13,7 @@ from builders.config import ImportedScores, Table
 from builders.filters.judge import Filters, Judgement, judge_all
 from builders.filters.subject import Subject
 from builders.filters.text import is_text
+from builders.prompts import text_of
 from builders.rows import Row, digest, messages, name, read, row_id
 from cards.tables import hash16, normalised, rows_to_frame
 from store.parts import number_of
@@ -82,7 +83,7 @@ def translations(rows: Sequence[Given], table: Table, code: str, filters: Filter
         source = {row["prompt_id"]: row["prompt"] for row in english.to_dicts()}
         prompts = [messages(row.text, "all") for _, row, _ in rows]
         usable = {
-            i: Subject(_joined(prompt), code, _joined(source[prompt_id]))
+            i: Subject(text_of(prompt), code, text_of(source[prompt_id]))
             for i, ((prompt_id, _, reason), prompt) in enumerate(zip(rows, prompts, strict=True))
             if reason is None and prompt is not None
         }
@@ -107,10 +108,6 @@ def translations(rows: Sequence[Given], table: Table, code: str, filters: Filter
         return rows_to_frame(out, "prompts")
 
     return stage
-
-
-def _joined(chat: Sequence[dict[str, str]]) -> str:
-    return "\n".join(message["content"] for message in chat)
 
 
 def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Callable[..., pl.DataFrame]:

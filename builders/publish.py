@@ -164,7 +164,7 @@ def models(build: Build) -> list[dict[str, Any]]:
     recipe, found = build.recipe, list[dict[str, Any]]()
     engines: list[tuple[str, str, Any]] = []
     if recipe.translate and recipe.translate.engine:
-        engines.append(("translator", recipe.translate.engine.model.rstrip("/").rsplit("/", 1)[-1], recipe.translate.engine))
+        engines.append(("translator", recipe.translate.translator, recipe.translate.engine))
     engines += [("generator", generator, config.engine) for generator, config in recipe.complete.generators.items() if config.engine]
     engines += [
         ("reward model", scorer, config) for scorer, config in recipe.score.items() if not isinstance(config, LanguageRule | ImportedScores)

@@ -3,7 +3,8 @@
 import gzip
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,51 @@ def messages(value: object, turns: str) -> list[dict[str, str]] | None:
     if turns == "first":
         return [*(m for m in found[: users[0]] if m["role"] == "system"), found[users[0]]]
     return found[: users[-1] + 1]
+
+
+def strings(value: object) -> list[str] | None:
+    """The texts in a column's value, in order; None where it holds none or something else."""
+    found = [turn.get("content", turn.get("value")) if isinstance(turn, Mapping) else turn for turn in _turns(value)]
+    return [str(text) for text in found] if found and all(is_text(text) for text in found) else None
+
+
+def with_strings(value: object, new: Sequence[str]) -> object:
+    """The value with other texts in the same shape."""
+    turns = [
+        {**turn, ("content" if "content" in turn else "value"): text} if isinstance(turn, Mapping) else text
+        for turn, text in zip(_turns(value), new, strict=True)
+    ]
+    return turns if isinstance(value, list) else turns[0]
+
+
+def _turns(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def of_kind(out: Path, *kinds: str) -> None:
+    """Raises InputError for a file to write whose ending is none of these."""
+    if out.suffix not in kinds:
+        raise InputError(f"{out}: unknown kind of file {out.suffix!r}; expected {', '.join(kinds[:-1])} or {kinds[-1]}")
+
+
+def finish(lines: Path, out: Path) -> None:
+    """Puts finished JSON lines in the place of `out`, whose ending says as what. Raises InputError for rows that it cannot hold."""
+    if out.suffix == ".jsonl":
+        os.replace(lines, out)
+        return
+    written = lines.with_suffix(".out")
+    try:
+        table = pl.scan_ndjson(lines, infer_schema_length=None)
+        if out.suffix == ".parquet":
+            table.sink_parquet(written)
+        else:
+            table.sink_csv(written, separator="\t" if out.suffix == ".tsv" else ",")
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"{out}: cannot be written as {out.suffix}: {' '.join(str(error).split())[:150]}; try .jsonl") from None
+    else:
+        os.replace(written, out)
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def row_id(place: str, why: str) -> str:

@@ -2,15 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 
 from builders.config import Table, Translate
-from builders.filters.text import is_text
-from builders.rows import name, records
+from builders.rows import name, of_kind, records, strings, with_strings
 from builders.translate import PIVOT, checked, texts
 from cards.errors import InputError
 from cards.languages import language, languages
@@ -49,8 +48,7 @@ def translate(path: Path, column: str, to: Sequence[str], config: Translate, out
     codes = [code for code in languages(to) if code != PIVOT]
     if not codes:
         raise InputError(f"--to {','.join(to)}: expected languages other than English")
-    if out.suffix not in (".jsonl", ".parquet"):
-        raise InputError(f"{out}: unknown kind of file {out.suffix!r}; expected .jsonl or .parquet")
+    of_kind(out, ".jsonl", ".parquet")
     table = Table(path=path, text=column)
     rows = [row for _, row in records(table)]
     if not rows or column not in rows[0]:
@@ -70,25 +68,6 @@ def translate(path: Path, column: str, to: Sequence[str], config: Translate, out
                 made += some
     _write(made, out)
     return {"kept": len(made) - reasons.total(), **reasons}
-
-
-def strings(value: object) -> list[str] | None:
-    """The texts in a column's value, in order; None where it holds none or something else."""
-    found = [turn.get("content", turn.get("value")) if isinstance(turn, Mapping) else turn for turn in _turns(value)]
-    return [str(text) for text in found] if found and all(is_text(text) for text in found) else None
-
-
-def with_strings(value: object, new: Sequence[str]) -> object:
-    """The value with other texts in the same shape."""
-    turns = [
-        {**turn, ("content" if "content" in turn else "value"): text} if isinstance(turn, Mapping) else text
-        for turn, text in zip(_turns(value), new, strict=True)
-    ]
-    return turns if isinstance(value, list) else turns[0]
-
-
-def _turns(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def answered(asking: Asking[T], engine: Engine, log: AnswerLog, progress: Progress | None = None) -> T:

@@ -9,7 +9,7 @@ from cards.calls import one_line, patiently
 from cards.errors import InputError
 from cards.licences import licence
 from cards.model_card import documents
-from cards.push import Options, Plan, Pushed, commit_to_build_on, head_there, is_same
+from cards.push import Options, Plan, Pushed, api_to_publish, commit_to_build_on, files_there, head_there, is_same
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -35,11 +35,8 @@ def push(folder: Path, repo: str, options: Options, facts: Mapping[str, Any]) ->
     Raises InputError as `cards.push.push` does.
     """
     with one_line(repo, options.revision):
-        from huggingface_hub import HfApi, get_token
-
-        if not get_token():
-            raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
-        return patiently(lambda: _push(HfApi(), folder, facts, repo, options))
+        api = api_to_publish(repo)
+        return patiently(lambda: _push(api, folder, facts, repo, options))
 
 
 def dry_run(folder: Path, repo: str, options: Options, facts: Mapping[str, Any]) -> Plan:
@@ -104,10 +101,8 @@ def _push(api: "HfApi", folder: Path, facts: Mapping[str, Any], repo: str, optio
 def _plan(api: "HfApi", folder: Path, facts: Mapping[str, Any], repo: str, head: str | None) -> Plan:
     """Files that differ, and weights of an earlier checkpoint that is cut otherwise."""
     from huggingface_hub import CommitOperationAdd
-    from huggingface_hub.hf_api import RepoFile
 
-    listed = api.list_repo_tree(repo, recursive=True, revision=head) if head else ()
-    there = {file.path: file for file in listed if isinstance(file, RepoFile)}
+    there = files_there(api, repo, head, "model")
     old = Path(api.hf_hub_download(repo, "README.md", revision=head)).read_text("utf-8") if "README.md" in there else ""
     written = documents({**facts, "name": repo}, old)
     add = {path: CommitOperationAdd(path, content) for path, content in written.items() if not is_same(there.get(path), content)}

@@ -91,11 +91,8 @@ def push(folder: Path, repo: str, options: Options | None = None, related: Mappi
     options = options or Options()
     facts = publishable(folder, options.languages)
     with one_line(repo, options.revision):
-        from huggingface_hub import HfApi, get_token
-
-        if not get_token():
-            raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
-        return patiently(lambda: _push(HfApi(), folder, facts, repo, options, related or {}))
+        api = api_to_publish(repo)
+        return patiently(lambda: _push(api, folder, facts, repo, options, related or {}))
 
 
 def dry_run(folder: Path, repo: str, options: Options | None = None) -> Plan:
@@ -179,6 +176,23 @@ def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Kind = "
     return str(api.repo_info(repo, revision=options.revision, repo_type=kind).sha)
 
 
+def api_to_publish(repo: str) -> "HfApi":
+    """Raises InputError where there is no token."""
+    from huggingface_hub import HfApi, get_token
+
+    if not get_token():
+        raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
+    return HfApi()
+
+
+def files_there(api: "HfApi", repo: str, head: str | None, kind: Kind = "dataset") -> dict[str, "RepoFile"]:
+    """The files of a commit by their paths; none where there is no commit."""
+    from huggingface_hub.hf_api import RepoFile
+
+    listed = api.list_repo_tree(repo, recursive=True, revision=head, repo_type=kind) if head else ()
+    return {file.path: file for file in listed if isinstance(file, RepoFile)}
+
+
 def head_there(api: "HfApi", repo: str, revision: str | None, kind: Kind = "dataset") -> str | None:
     """The head of what would be published to; nothing is made. None for a repository that is not there."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
@@ -195,10 +209,8 @@ def head_there(api: "HfApi", repo: str, revision: str | None, kind: Kind = "data
 
 def _plan(api: "HfApi", folder: Path, facts: Facts, repo: str, head: str | None, related: Mapping[str, Pushed]) -> Plan:
     from huggingface_hub import CommitOperationAdd
-    from huggingface_hub.hf_api import RepoFile
 
-    listed = api.list_repo_tree(repo, recursive=True, revision=head, repo_type="dataset") if head else ()
-    files = {file.path: file for file in listed if isinstance(file, RepoFile)}
+    files = files_there(api, repo, head)
 
     def there(path: str) -> str | None:
         if path not in files:

@@ -26,9 +26,9 @@ def probabilities(text: str, code: str, identifier: str = "cascade", among: Sequ
     `__label__deu_Latn`: a file, or ORG/NAME of the Hub (`glotlid:cis-lmu/glotlid`).
     """
     match identifier.partition(":"):
+        case "cascade" | "lingua", "", "" if LANGUAGES[code].lingua is None:
+            return None
         case "cascade", "", "":
-            if LANGUAGES[code].lingua is None:
-                return None
             looks = (_quick(piece, code, frozenset(among)) for piece in (_shortened(text), text))
             sure = next((look for look in looks if look >= SURE), None)
             return _lingua(text, code, frozenset(among)) if sure is None else {code: sure}
@@ -55,9 +55,7 @@ def _quick(text: str, code: str, among: frozenset[str]) -> float:
     return float(round(detector.compute_language_confidence(text, names[code]), DIGITS))
 
 
-def _lingua(text: str, code: str, among: frozenset[str]) -> Mapping[str, float] | None:
-    if LANGUAGES[code].lingua is None:
-        return None
+def _lingua(text: str, code: str, among: frozenset[str]) -> Mapping[str, float]:
     detector, names = _lingua_detector(code, among, False)
     codes = {name: known for known, name in names.items()}
     likely = [found for found in detector.compute_language_confidence_values(text) if found.value > LEAST]

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -28,7 +29,7 @@ LAST_LINES = 15
 STOP_SECONDS = 20.0
 
 
-class _Served:
+class _Served(ABC):
     """A server for one model; started by the first call."""
 
     extra: tuple[str, ...] = ()
@@ -46,8 +47,9 @@ class _Served:
         fixed = {"kind": "http", "base_url": url, "model": self.name, "key_env": "VLLM_API_KEY", "retries": 2}
         return HttpGenerator.model_validate(fixed | {"concurrency": self.concurrency, "timeout": self.config.timeout})
 
+    @abstractmethod
     async def _ask(self, http: Http, request: Request) -> Answer | Failure:
-        raise NotImplementedError
+        """One request, in the words of the server's task."""
 
     async def generate(self, request: Request) -> Answer | Failure:
         """Raises InputError where the server does not start, or dies a second time, with its last lines in a file."""

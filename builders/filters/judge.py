@@ -4,7 +4,7 @@ A filter is a function from rows (columns of subject.py) to a measure a row, nul
 where its measure is over the threshold. `wrong_language` says itself what it rejects, and `quality` rejects what is under its least.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
@@ -12,6 +12,7 @@ import polars as pl
 from builders.filters import completion, language, repetition, text, translation
 from builders.filters.pool import in_processes
 from builders.filters.subject import Subject, frame
+from cards.languages import languages
 from engines.quality import Quality, estimates
 from store.config import Config, Operational
 
@@ -46,6 +47,10 @@ class Filters(Config):
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
     processes: Operational[int] = 0
+
+    def on(self) -> list[str]:
+        """The filters that are asked, in their order."""
+        return [name for name in NAMES if getattr(self, name) is not None and getattr(self, name) is not False]
 
 
 class Judgement(NamedTuple):
@@ -110,13 +115,13 @@ def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.Data
     rows = rows.with_row_index("row")
     found = rows.select("row")
     alive, rejected = rows, []
-    for name in NAMES:
+    for name in filters.on():
         threshold = getattr(filters, name)
-        if threshold is None or threshold is False or name == "quality":
+        if name == "quality":  # asked afterwards, in one process
             continue
         if name == "wrong_language":
             asked = alive
-            values, rejects = language.wrong_language(asked, float(threshold), filters.identifier, _codes(filters.among))
+            values, rejects = language.wrong_language(asked, float(threshold), filters.identifier, languages(filters.among))
         else:
             measure, needs = REASONS[name]
             asked = alive.filter(pl.col(needs).is_not_null())
@@ -143,9 +148,3 @@ def _with_quality(rows: pl.DataFrame, found: pl.DataFrame, quality: Quality, all
     measured = pl.Series("quality", [next(values) if one else None for one in asked], dtype=pl.Float64)
     reasons = pl.coalesce("rejected_by", pl.when(measured < quality.least).then(pl.lit("quality")))
     return found.with_columns(reasons.alias("rejected_by")).insert_column(found.width - 1, measured)
-
-
-def _codes(names: Sequence[str]) -> tuple[str, ...]:
-    from cards.languages import languages
-
-    return languages(names)

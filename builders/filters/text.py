@@ -7,10 +7,10 @@ import polars as pl
 
 def is_text(value: object) -> bool:
     """Whether a value read from somebody's file can be kept as text: a string, without NUL and lone surrogates."""
-    return isinstance(value, str) and "\0" not in value and not (_SURROGATE.search(value))
+    return isinstance(value, str) and "\0" not in value and not (SURROGATE.search(value))
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def empty(rows: pl.DataFrame) -> pl.Series:
