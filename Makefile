@@ -31,7 +31,7 @@ demo: env ## the whole loop in the miniature world: about five minutes on two co
 	$(BIN)/polypref demo
 
 demo-models: env ## train the miniature world's checkpoints anew: up to 30 minutes
-	$(BIN)/python -m demo.checkpoints
+	$(BIN)/python -m tools.demo_models.checkpoints
 
 test: env ## the tests, under six minutes
 	$(BIN)/python -m pytest -m "not slow"

@@ -20,7 +20,13 @@ async def bare(url: str, concurrency: int, max_tokens: int, prompts: Path) -> di
         nonlocal tokens
         for prompt in todo:
             messages = [{"role": "user", "content": prompt}]
-            payload = {"model": "m", "messages": messages, "temperature": 0.3, "top_p": 0.75, "max_tokens": max_tokens}
+            payload = {
+                "model": "m",
+                "messages": messages,
+                "temperature": 0.3,
+                "top_p": 0.75,
+                "max_tokens": max_tokens,
+            }
             async with session.post(f"{url}/chat/completions", json=payload) as response:
                 tokens += (await response.json())["usage"]["completion_tokens"]
 
@@ -34,16 +40,16 @@ def polypref(url: str, concurrency: int, max_tokens: int, prompts: Path) -> dict
     """`polypref complete`, its journal on."""
     import aiohttp  # noqa: F401 - loaded before the clock starts, as above
 
-    from builders.answer_table import complete
-    from builders.config import Table
-    from engines.config import HttpGenerator, Sampling
-    from store.workdir import Workdir
+    from polypref.builders.tables.complete import complete_table
+    from polypref.builders.tables.read import Table
+    from polypref.engines.config import HttpGenerator, Sampling
+    from polypref.store.workdir import Workdir
 
     sampling = Sampling(temperature=0.3, top_p=0.75, max_tokens=max_tokens)
     config = HttpGenerator(kind="http", base_url=url, model="m", concurrency=concurrency, sampling=sampling)
     began = time.monotonic()
     with Workdir(prompts.parent / "work") as workdir:
-        complete(Table(path=prompts, text="prompt"), prompts.parent / "out.jsonl", config, workdir)
+        complete_table(Table(path=prompts, text="prompt"), prompts.parent / "out.jsonl", config, workdir)
     seconds = time.monotonic() - began
     answers = [json.loads(line)["tokens"] for line in (prompts.parent / "out.jsonl").open(encoding="utf-8")]
     return {"seconds": seconds, "tokens": sum(answers)}

@@ -62,7 +62,12 @@ def stats(url: str) -> dict[str, int]:
 def prompts(folder: Path, rows: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "prompts.jsonl"
-    path.write_text("".join(json.dumps({"id": i, "prompt": f"Please tell me about the number {i}."}) + "\n" for i in range(rows)))
+    path.write_text(
+        "".join(
+            json.dumps({"id": i, "prompt": f"Please tell me about the number {i}."}) + "\n"
+            for i in range(rows)
+        )
+    )
     return path
 
 
@@ -83,10 +88,14 @@ def throughput(at: Path, title: str, options: list[str], rows: int = 10_000) -> 
         ratios, bare, ours = [], [], []
         for number in range(RUNS):
             bare.append(rows / result(client("bare", url, prompts(at / f"{title}{number}", rows)))["seconds"])
-            ours.append(rows / result(client("polypref", url, prompts(at / f"{title}{number}", rows)))["seconds"])
+            ours.append(
+                rows / result(client("polypref", url, prompts(at / f"{title}{number}", rows)))["seconds"]
+            )
             ratios.append(ours[-1] / bare[-1])
     beside = f"bare loop {statistics.median(bare):.0f} rows/s, polypref {statistics.median(ours):.0f}"
-    line(f"share of the bare loop, journal on, {title}", f"{statistics.median(ratios):.2f}", ">= 0.90", beside)
+    line(
+        f"share of the bare loop, journal on, {title}", f"{statistics.median(ratios):.2f}", ">= 0.90", beside
+    )
 
 
 def memory(at: Path) -> None:
@@ -94,7 +103,12 @@ def memory(at: Path) -> None:
     with server("--latency", "0.05") as url:
         for rows in (10_000, 100_000):
             peaks[rows] = result(client("polypref", url, prompts(at / f"memory{rows}", rows)))["rss"]
-    line("peak RSS at 100,000 rows", f"{peaks[100_000]:.0f} MB", "<= 200 MB, flat", f"at 10,000 rows {peaks[10_000]:.0f} MB")
+    line(
+        "peak RSS at 100,000 rows",
+        f"{peaks[100_000]:.0f} MB",
+        "<= 200 MB, flat",
+        f"at 10,000 rows {peaks[10_000]:.0f} MB",
+    )
 
 
 def kills(at: Path, rows: int = 4_000) -> None:
@@ -126,7 +140,12 @@ def rate(at: Path, allowed: float) -> None:
         process.kill()
     answered = (after["answered"] - before["answered"]) / seconds
     refused = (after["refused"] - before["refused"]) / (after["calls"] - before["calls"])
-    line(f"a server that allows {allowed:.0f} calls/s and does not say so", f"{answered / allowed:.0%} used", ">= 85%", f"{answered:.0f}/s")
+    line(
+        f"a server that allows {allowed:.0f} calls/s and does not say so",
+        f"{answered / allowed:.0%} used",
+        ">= 85%",
+        f"{answered:.0f}/s",
+    )
     line("refused once settled", f"{refused:.2%}", "<= 2%", "20 to 50 s after the start")
 
 
@@ -147,7 +166,17 @@ publish: {{name: n, title: t, license: mit}}
 """
     )
     with server("--latency", "0.01") as url:
-        command = [sys.executable, str(ROOT / "polypref.py"), "build", str(recipe), "--workdir", str(at / "w"), "--set", f"url={url}"]
+        command = [
+            sys.executable,
+            "-m",
+            "polypref",
+            "build",
+            str(recipe),
+            "--workdir",
+            str(at / "w"),
+            "--set",
+            f"url={url}",
+        ]
         subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
         calls, seconds = stats(url)["calls"], []
         for _ in range(RUNS):
@@ -155,18 +184,22 @@ publish: {{name: n, title: t, license: mit}}
             subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
             seconds.append(time.monotonic() - began)
         more = stats(url)["calls"] - calls
-    line("a finished build of 4,000 prompts run again", f"{min(seconds):.1f} s, {more} calls", "<= 2 s, 0 calls")
+    line(
+        "a finished build of 4,000 prompts run again",
+        f"{min(seconds):.1f} s, {more} calls",
+        "<= 2 s, 0 calls",
+    )
 
 
 def vllm(at: Path, rows: int = 512) -> None:
     """A server of ours, spoken to by both clients in turns."""
     import asyncio
 
-    from engines.config import Sampling, VllmGenerator
-    from engines.vllm import Generator
-    from store.workdir import Resolved
+    from polypref.engines.config import Sampling, VllmGenerator
+    from polypref.engines.vllm import Generator
+    from polypref.store.workdir import Resolved
 
-    model = ROOT / "demo/checkpoints/strong"
+    model = ROOT / "polypref/demo/checkpoints/strong"
     config = VllmGenerator(kind="vllm", model=str(model), max_model_len=256, sampling=Sampling(max_tokens=64))
     engine = Generator(config, "m", Resolved("strong", "-", str(model), None), at / "vllm.log")
 
@@ -187,7 +220,9 @@ def vllm(at: Path, rows: int = 512) -> None:
     bare, ours = asyncio.run(both())
     ratio = statistics.median(mine / other for mine, other in zip(ours, bare, strict=True))
     beside = f"bare loop {statistics.median(bare):,.0f} tokens/s, polypref {statistics.median(ours):,.0f}"
-    line(f"vLLM, tiny Cohere model, {rows} prompts: share of the bare loop", f"{ratio:.2f}", ">= 0.95", beside)
+    line(
+        f"vLLM, tiny Cohere model, {rows} prompts: share of the bare loop", f"{ratio:.2f}", ">= 0.95", beside
+    )
 
 
 def ray(at: Path) -> None:
@@ -214,12 +249,12 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
     import ray
 
     from bench.spin import Spin
-    from cards.tables import rows_to_frame
-    from engines.base import Request
-    from engines.cluster import Cluster, run_on_ray
-    from store.progress import Progress
-    from store.run import Step
-    from store.workdir import Workdir
+    from polypref.engines.base import Request
+    from polypref.engines.cluster import Cluster, run_on_ray
+    from polypref.progress import Progress
+    from polypref.schemas import rows_to_frame
+    from polypref.store.steps import Step
+    from polypref.store.workdir import Workdir
 
     def make(frame: Any) -> Any:
         answers = yield [Request(prompt) for prompt in frame["prompt"].to_list()]
@@ -231,9 +266,14 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
     for workers in (1, 2) * RUNS:
         with Workdir(Path(folder) / f"{workers}-{time.time_ns()}") as workdir:
             steps = []
-            for source, out in zip(workdir.table("in", parts=parts), workdir.table("out", parts=parts), strict=True):
+            for source, out in zip(
+                workdir.table("in", parts=parts), workdir.table("out", parts=parts), strict=True
+            ):
                 ids = [f"{source.number * rows + i:016x}" for i in range(rows)]
-                content = [{"prompt_id": key, "language": "eng_Latn", "prompt": [{"role": "user", "content": key}]} for key in ids]
+                content = [
+                    {"prompt_id": key, "language": "eng_Latn", "prompt": [{"role": "user", "content": key}]}
+                    for key in ids
+                ]
                 source.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
                 steps.append(Step(out, "prompts", (source,), "x", make))
             with Progress("spin", parts * rows) as progress:
@@ -249,7 +289,12 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
             began = time.monotonic()
             list(pool.map(_spin, work, chunksize=chunk))
             times.append(time.monotonic() - began)
-    print(json.dumps({str(workers): statistics.median(took) for workers, took in seconds.items()} | {"ideal": times[0] / times[1]}))
+    print(
+        json.dumps(
+            {str(workers): statistics.median(took) for workers, took in seconds.items()}
+            | {"ideal": times[0] / times[1]}
+        )
+    )
 
 
 def _spin(request: Any) -> int:

@@ -9,12 +9,14 @@ from pathlib import Path
 from bench import filters_speed
 from bench.real_text import CODES, identification, jsonl, tsv
 from bench.table import Row, show
-from builders.filters.judge import NAMES, Filters, judge_all
-from builders.filters.subject import Subject
-from cards.languages import PAPER_23
-from engines.language_id import verify
+from polypref.builders.filters.apply import NAMES, Filters, judge_all
+from polypref.builders.filters.subject import Subject
+from polypref.languages.codes import PAPER_23
+from polypref.languages.verify import verify
 
-ALL_OFF = dict.fromkeys(NAMES) | {name: False for name, field in Filters.model_fields.items() if field.annotation is bool}
+ALL_OFF = dict.fromkeys(NAMES) | {
+    name: False for name, field in Filters.model_fields.items() if field.annotation is bool
+}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -32,19 +34,41 @@ def run(args: argparse.Namespace) -> None:
 def language(data: Path) -> Iterator[Row]:
     """Right language accepted, wrong language rejected (every sentence claimed to be each of the 22 others), short texts; and LPR."""
     rows = identification(data)
-    found = {name: _accepted(rows, name, at) for name, at in (("cascade", 0.2), ("lingua", 0.2), ("langdetect", 0.1))}
-    names = ("right accepted, sentences", "wrong rejected, sentences", "right accepted, word pairs", "right accepted, single words")
+    found = {
+        name: _accepted(rows, name, at)
+        for name, at in (("cascade", 0.2), ("lingua", 0.2), ("langdetect", 0.1))
+    }
+    names = (
+        "right accepted, sentences",
+        "wrong rejected, sentences",
+        "right accepted, word pairs",
+        "right accepted, single words",
+    )
     reach = (">= 99.7%, worst >= 98.5%", ">= 99.9%, worst >= 96%", ">= 98%", ">= 98%")
-    for what, ours, goal, *rivals in zip(names, found["cascade"], reach, found["lingua"], found["langdetect"], strict=True):
+    for what, ours, goal, *rivals in zip(
+        names, found["cascade"], reach, found["lingua"], found["langdetect"], strict=True
+    ):
         yield what, ours, goal, "lingua {}; langdetect {}".format(*rivals)
     from bench.confusion import monolingual
 
-    for model, published in (("llama-2-instruct", 48.3), ("command-r", 99.3), ("command-r-plus", 99.7), ("mistral-8x7b", 73.4)):
+    for model, published in (
+        ("llama-2-instruct", 48.3),
+        ("command-r", 99.3),
+        ("command-r-plus", 99.7),
+        ("mistral-8x7b", 73.4),
+    ):
         lpr, wpr = monolingual(data, model)
-        yield f"monolingual LPR, {model}", f"{100 * lpr:.1f} (WPR {100 * wpr:.1f})", f"{published} +- 1.0", "-"
+        yield (
+            f"monolingual LPR, {model}",
+            f"{100 * lpr:.1f} (WPR {100 * wpr:.1f})",
+            f"{published} +- 1.0",
+            "-",
+        )
 
 
-def _accepted(rows: Sequence[tuple[str, str, str]], identifier: str, threshold: float) -> tuple[str, str, str, str]:
+def _accepted(
+    rows: Sequence[tuple[str, str, str]], identifier: str, threshold: float
+) -> tuple[str, str, str, str]:
     sizes = Counter((code, kind) for code, kind, _ in rows)
     right: Counter[tuple[str, str]] = Counter()
     wrong: Counter[tuple[str, str]] = Counter()
@@ -58,7 +82,9 @@ def _accepted(rows: Sequence[tuple[str, str, str]], identifier: str, threshold: 
     hardest = max(wrong, key=lambda pair: wrong[pair] / sizes[pair[0], "sentences"])
     worst = min(PAPER_23, key=lambda code: right[code, "sentences"] / sizes[code, "sentences"])
     kinds = ("sentences", "word-pairs", "single-words")
-    shares = {kind: sum(right[c, kind] for c in PAPER_23) / sum(sizes[c, kind] for c in PAPER_23) for kind in kinds}
+    shares = {
+        kind: sum(right[c, kind] for c in PAPER_23) / sum(sizes[c, kind] for c in PAPER_23) for kind in kinds
+    }
     return (
         f"{shares['sentences']:.2%}, {worst[:3]} {right[worst, 'sentences'] / sizes[worst, 'sentences']:.1%}",
         f"{1 - wrong.total() / claims:.2%}, {hardest[0][:3]} as {hardest[1][:3]} {1 - wrong[hardest] / sizes[hardest[0], 'sentences']:.1%}",
@@ -72,13 +98,33 @@ def translations(data: Path) -> Iterator[Row]:
     rows = tsv(data / "nmt_hallucinations/guerreiro_de_en.tsv")
     subjects = [Subject(row["mt"], "eng_Latn", row["src"]) for row in rows]
     flags = [j.rejected_by is not None for j in judge_all(subjects, _only("oscillation"))]
-    yield "oscillation, Guerreiro de-en", _scored(flags, [r["repetitions"] == "1" for r in rows]), "R >= 60%, P >= 85%", _bigrams(rows)
-    rated = [row for row in tsv(data / "tata/human_annotations.tsv") if row["interpretable"] in ("0.0", "1.0")]
-    codes = {"ar": "arb_Arab", "en": "eng_Latn", "fr": "fra_Latn", "ha": "hau_Latn", "ig": "ibo_Latn", "pt": "por_Latn", "sw": "swh_Latn"}
+    yield (
+        "oscillation, Guerreiro de-en",
+        _scored(flags, [r["repetitions"] == "1" for r in rows]),
+        "R >= 60%, P >= 85%",
+        _bigrams(rows),
+    )
+    rated = [
+        row for row in tsv(data / "tata/human_annotations.tsv") if row["interpretable"] in ("0.0", "1.0")
+    ]
+    codes = {
+        "ar": "arb_Arab",
+        "en": "eng_Latn",
+        "fr": "fra_Latn",
+        "ha": "hau_Latn",
+        "ig": "ibo_Latn",
+        "pt": "por_Latn",
+        "sw": "swh_Latn",
+    }
     outputs = [Subject(row["output"], codes.get(row["lang"], "yor_Latn")) for row in rated]
     degenerate = _only("loop", "repetition", "repeated_lines", "empty")
     flags = [judgement.rejected_by is not None for judgement in judge_all(outputs, degenerate)]
-    yield "uninterpretable, tata", _scored(flags, [r["interpretable"] == "0.0" for r in rated]), "R >= 60%, P >= 95%", "-"
+    yield (
+        "uninterpretable, tata",
+        _scored(flags, [r["interpretable"] == "0.0" for r in rated]),
+        "R >= 60%, P >= 95%",
+        "-",
+    )
     references = [flag for flag, row in zip(flags, rated, strict=True) if row["model"] == "reference"]
     yield "references of tata flagged", f"{sum(references) / len(references):.2%}", "<= 0.3%", "-"
     correct = [subject for subject, row in zip(subjects, rows, strict=True) if row["correctness"] == "1"]
@@ -86,8 +132,16 @@ def translations(data: Path) -> Iterator[Row]:
     problems = tsv(data / "mgsm/mgsm.tsv")
     english = {row["n"]: row["question"] for row in problems if row["lang"] == "en"}
     known = [row for row in problems if row["lang"] in CODES and row["lang"] != "en"]
-    yield "references kept, MGSM", _kept([Subject(r["question"], CODES[r["lang"]], english[r["n"]]) for r in known]), ">= 99%", "-"
-    for name, kept in (("questions", multi_turn(data, "questions", True)), ("GPT-4 answers", multi_turn(data, "reference_answers", False))):
+    yield (
+        "references kept, MGSM",
+        _kept([Subject(r["question"], CODES[r["lang"]], english[r["n"]]) for r in known]),
+        ">= 99%",
+        "-",
+    )
+    for name, kept in (
+        ("questions", multi_turn(data, "questions", True)),
+        ("GPT-4 answers", multi_turn(data, "reference_answers", False)),
+    ):
         yield f"{name} kept, MT-Bench in other languages", _kept(kept), ">= 99%", "-"
 
 
@@ -126,4 +180,6 @@ def _bigrams(rows: Sequence[dict[str, str]]) -> str:
         pairs = list(pairwise(words))
         return 1 - len(set(pairs)) / len(pairs) if pairs else 0.0
 
-    return "bigram share > .3: " + _scored([share(row["mt"]) > 0.3 for row in rows], [row["repetitions"] == "1" for row in rows])
+    return "bigram share > .3: " + _scored(
+        [share(row["mt"]) > 0.3 for row in rows], [row["repetitions"] == "1" for row in rows]
+    )

@@ -13,8 +13,8 @@ import langdetect
 
 from bench.real_text import long_rows
 from bench.table import Row
-from builders.filters.judge import Filters, judge_frame
-from builders.filters.subject import Subject, frame
+from polypref.builders.filters.apply import Filters, judge_frame
+from polypref.builders.filters.subject import Subject, frame
 
 PEAK = """
 import resource, sys
@@ -42,10 +42,25 @@ def rows_a_second(data: Path) -> Iterator[Row]:
         ratios.append(ours[-1] / theirs[-1])
         scaling.append(alone / both)
     speed = f"{statistics.median(ours):,.0f} rows/s, x {statistics.median(ratios):.1f}"
-    yield "all filters, 500 characters, one core", speed, ">= 10 x langdetect", f"langdetect {statistics.median(theirs):.0f} rows/s"
-    yield "two processes against one", f"x {statistics.median(scaling):.2f} (best {max(scaling):.2f})", ">= 1.8", "-"
+    yield (
+        "all filters, 500 characters, one core",
+        speed,
+        ">= 10 x langdetect",
+        f"langdetect {statistics.median(theirs):.0f} rows/s",
+    )
+    yield (
+        "two processes against one",
+        f"x {statistics.median(scaling):.2f} (best {max(scaling):.2f})",
+        ">= 1.8",
+        "-",
+    )
     peaks = [_peak(data, times) for times in (1, 4)]
-    yield "memory of polypref filter's chunks, 20,000 and 80,000 rows", "{} and {} MB".format(*peaks), "flat", "-"
+    yield (
+        "memory of polypref filter's chunks, 20,000 and 80,000 rows",
+        "{} and {} MB".format(*peaks),
+        "flat",
+        "-",
+    )
 
 
 def peak(data: Path, times: int) -> None:
@@ -57,16 +72,20 @@ def peak(data: Path, times: int) -> None:
 
 
 def _peak(data: Path, times: int) -> int:
-    run = subprocess.run([sys.executable, "-c", PEAK, str(data), str(times)], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", PEAK, str(data), str(times)], capture_output=True, text=True, check=True
+    )
     return int(run.stdout)
 
 
 def duplicates() -> Iterator[Row]:
     """Near-duplicates among 200,000 made-up prompts, a tenth of which are others with a word or two changed."""
-    from builders.duplicates import near_duplicates
+    from polypref.builders.filters.duplicates import near_duplicates
 
     draw = random.Random(7)
-    vocabulary = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(3, 9))) for _ in range(20_000)]
+    vocabulary = [
+        "".join(draw.choices("abcdefghijklmnopqrstuvwxyz", k=draw.randint(3, 9))) for _ in range(20_000)
+    ]
     prompts = [" ".join(draw.choices(vocabulary, k=draw.randint(8, 60))) for _ in range(180_000)]
     copies = draw.sample(range(len(prompts)), 20_000)
     for source in copies:
@@ -76,17 +95,24 @@ def duplicates() -> Iterator[Row]:
     ids = [str(i).zfill(9) for i in range(len(prompts))]
     found: list[int | None] = []
     seconds = _seconds(lambda: found.extend(near_duplicates(prompts, ids)))
-    caught = sum(found[source] == 180_000 + i or found[180_000 + i] == source for i, source in enumerate(copies))
+    caught = sum(
+        found[source] == 180_000 + i or found[180_000 + i] == source for i, source in enumerate(copies)
+    )
     wrong = sum(first is not None for first in found) - caught
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     similar = sum(_alike(prompts[source], prompts[180_000 + i]) for i, source in enumerate(copies))
     figure = f"{seconds:.0f} s, {memory:.1f} GB, {caught / similar:.1%} of those alike"
-    yield "near-duplicates among 200,000 prompts", figure, "<= 60 s, <= 2 GB", _datasketch(prompts[:10_000], seconds * 0.05)
+    yield (
+        "near-duplicates among 200,000 prompts",
+        figure,
+        "<= 60 s, <= 2 GB",
+        _datasketch(prompts[:10_000], seconds * 0.05),
+    )
     yield "taken for duplicates of something else", f"{wrong} of 200,000", "-", "-"
 
 
 def _alike(one: str, other: str) -> bool:
-    from builders.duplicates import SIMILARITY, runs
+    from polypref.builders.filters.duplicates import SIMILARITY, runs
 
     a, b = runs(one), runs(other)
     return len(a & b) / len(a | b) >= SIMILARITY
@@ -98,7 +124,7 @@ def _datasketch(prompts: list[str], ours: float) -> str:
         from datasketch import MinHash, MinHashLSH
     except ImportError:
         return "datasketch: not installed"
-    from builders.duplicates import PERMUTATIONS, SIMILARITY, runs
+    from polypref.builders.filters.duplicates import PERMUTATIONS, SIMILARITY, runs
 
     def rival() -> None:
         index = MinHashLSH(threshold=SIMILARITY, num_perm=PERMUTATIONS)

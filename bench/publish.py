@@ -19,14 +19,19 @@ from typing import Any
 import polars as pl
 
 from bench.table import Row, show
-from cards.languages import PAPER_23
-from cards.tables import TABLES, hash16
+from polypref.languages.codes import PAPER_23
+from polypref.schemas import TABLES, hash16
 
 ROWS = 50_000  # a language
 PARTS = 50  # a language's, as a work dir has them
 TURNS = 2
 Measured = dict[str, float]  # seconds, seconds of CPU, gigabytes
-FACTS: dict[str, Any] = {"name": "bench/pairs", "title": "Synthetic pairs", "license": "apache-2.0", "test_share": 0.1}
+FACTS: dict[str, Any] = {
+    "name": "bench/pairs",
+    "title": "Synthetic pairs",
+    "license": "apache-2.0",
+    "test_share": 0.1,
+}
 
 
 def run(args: argparse.Namespace) -> None:
@@ -38,7 +43,10 @@ def run(args: argparse.Namespace) -> None:
 def measure(root: Path, rows: int) -> None:
     for number, code in enumerate(PAPER_23):
         make_parts(root / "parts" / code, code, rows, number)
-    show(f"{rows * len(PAPER_23):,} pairs", [*layout(root), *(row for xet in (False, True) for row in pushes(root, xet))])
+    show(
+        f"{rows * len(PAPER_23):,} pairs",
+        [*layout(root), *(row for xet in (False, True) for row in pushes(root, xet))],
+    )
 
 
 def layout(root: Path) -> list[Row]:
@@ -63,7 +71,11 @@ def pushes(root: Path, xet: bool) -> list[Row]:
     """push against upload_folder of the same folder, to the same server."""
     hub = root / f"hub-{xet}"
     command = [sys.executable, "-m", "hubserver", "--root", str(hub), "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "tests" / "servers"), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1] / "tests" / "servers"),
+        "PYTHONUNBUFFERED": "1",
+    }
     ours, rival = list[Measured](), list[Measured]()
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
@@ -76,18 +88,34 @@ def pushes(root: Path, xet: bool) -> list[Row]:
             for turn in range(TURNS):
                 for action, found in (("upload_folder", rival), ("push", ours)):
                     with tempfile.TemporaryDirectory(dir=root) as home:
-                        found.append(child(action, root, f"acme/{action.replace('_', '-')}-{turn}", client | {"HF_HOME": home}))
+                        found.append(
+                            child(
+                                action,
+                                root,
+                                f"acme/{action.replace('_', '-')}-{turn}",
+                                client | {"HF_HOME": home},
+                            )
+                        )
                     shutil.rmtree(hub / "repos" / "datasets" / "acme", ignore_errors=True)
         finally:
             server.kill()
     mode, ratio = "Xet" if xet else "LFS", best(ours) / best(rival)
     figure = f"{best(ours):.1f} s = {ratio:.2f} x, {most(ours):.2f} GB"
-    return [(f"push in {mode} mode", figure, "<= 1.2 x the rival, <= 2 GB", f"upload_folder {best(rival):.1f} s, {most(rival):.2f} GB")]
+    return [
+        (
+            f"push in {mode} mode",
+            figure,
+            "<= 1.2 x the rival, <= 2 GB",
+            f"upload_folder {best(rival):.1f} s, {most(rival):.2f} GB",
+        )
+    ]
 
 
 def child(action: str, root: Path, repo: str = "", environment: dict[str, str] | None = None) -> Measured:
     command = [sys.executable, "-m", "bench.publish", action, str(root), repo]
-    done = subprocess.run(command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(done.stderr)
     found: Measured = json.loads(done.stdout.splitlines()[-1])
@@ -105,7 +133,9 @@ def most(found: list[Measured]) -> float:
 def make_parts(folder: Path, code: str, rows: int, seed: int) -> None:
     """Pairs of about 1.2 kB whose words repeat as words do."""
     draw = random.Random(seed)
-    words = ["".join(draw.choices("abcdefghijklmnopqrstuvwxyzäöüé", k=draw.randint(2, 9))) for _ in range(5000)]
+    words = [
+        "".join(draw.choices("abcdefghijklmnopqrstuvwxyzäöüé", k=draw.randint(2, 9))) for _ in range(5000)
+    ]
     texts = [" ".join(draw.choices(words, k=draw.randint(10, 120))) for _ in range(4000)]
     folder.mkdir(parents=True)
     for part in range(PARTS):
@@ -119,13 +149,28 @@ def make_parts(folder: Path, code: str, rows: int, seed: int) -> None:
                 "rank": [0] * count,
                 **{
                     column: [
-                        [{"role": role, "content": f"{draw.choice(texts)} {draw.randrange(10**9)} {draw.choice(texts)}"}]
+                        [
+                            {
+                                "role": role,
+                                "content": f"{draw.choice(texts)} {draw.randrange(10**9)} {draw.choice(texts)}",
+                            }
+                        ]
                         for _ in range(count)
                     ]
-                    for column, role in (("prompt", "user"), ("chosen", "assistant"), ("rejected", "assistant"))
+                    for column, role in (
+                        ("prompt", "user"),
+                        ("chosen", "assistant"),
+                        ("rejected", "assistant"),
+                    )
                 },
-                **{f"{side}_model": [model] * count for side, model in (("chosen", "strong"), ("rejected", "weak"))},
-                **{f"{side}_origin": [origin] * count for side, origin in (("chosen", "native"), ("rejected", "translated"))},
+                **{
+                    f"{side}_model": [model] * count
+                    for side, model in (("chosen", "strong"), ("rejected", "weak"))
+                },
+                **{
+                    f"{side}_origin": [origin] * count
+                    for side, origin in (("chosen", "native"), ("rejected", "translated"))
+                },
                 "chosen_sample": [0] * count,
                 "rejected_sample": [0] * count,
                 "chosen_score": [max(pair) for pair in scores],
@@ -148,12 +193,12 @@ def act(action: str, root: Path, repo: str) -> None:
             for code, rows in parts.items():
                 rows.sink_parquet(root / "rival" / f"{code}.parquet")
         case "layout":
-            from cards.folder import write_dataset
+            from polypref.cards.folder import write_dataset
 
             shutil.rmtree(root / "pairs", ignore_errors=True)
             write_dataset(root / "pairs", "pairs", parts, FACTS)
         case "push":
-            from cards.push import push
+            from polypref.cards.push import push
 
             push(root / "pairs", repo)
         case "upload_folder":
@@ -164,10 +209,14 @@ def act(action: str, root: Path, repo: str) -> None:
 
 
 if __name__ == "__main__":
-    import cards.folder
-    import cards.push  # noqa: F401
+    import polypref.cards.folder
+    import polypref.cards.push  # noqa: F401
 
     begun = time.perf_counter()
     act(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
     seconds, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
-    print(json.dumps({"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "gigabytes": used.ru_maxrss / 1e6}))
+    print(
+        json.dumps(
+            {"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "gigabytes": used.ru_maxrss / 1e6}
+        )
+    )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cards.languages import PAPER_23, language
+from polypref.languages.codes import PAPER_23, language
 
 CODES = {str(language(code).iso639_1): code for code in PAPER_23}
 
@@ -20,7 +20,11 @@ def identification(data: Path) -> list[tuple[str, str, str]]:
 
 def tsv(path: Path) -> list[dict[str, str]]:
     """A table whose fields may hold quotation marks."""
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8", newline="") as file:
+    with (
+        gzip.open(path, "rt", encoding="utf-8")
+        if path.suffix == ".gz"
+        else open(path, encoding="utf-8", newline="") as file
+    ):
         return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
@@ -36,7 +40,9 @@ def long_rows(data: Path, characters: int = 500, a_language: int = 40) -> list[t
         if kind == "sentences":
             texts.setdefault(code, []).append(text)
     pieces = {code: _cut(" ".join(lines), characters)[:a_language] for code, lines in texts.items()}
-    return [(code, pieces[code][i]) for i in range(a_language) for code in sorted(pieces) if i < len(pieces[code])]
+    return [
+        (code, pieces[code][i]) for i in range(a_language) for code in sorted(pieces) if i < len(pieces[code])
+    ]
 
 
 def _cut(text: str, characters: int) -> list[str]:

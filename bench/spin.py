@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from engines.base import Answer, Request
+from polypref.engines.base import Answer, Request
 
 
 class Spin:
@@ -15,4 +15,7 @@ class Spin:
         return [[i] for i in range(len(requests))]
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
-        return [Answer(hashlib.pbkdf2_hmac("sha256", request.key("").encode(), b"s", 300_000).hex()) for request in batch]
+        return [
+            Answer(hashlib.pbkdf2_hmac("sha256", request.key("").encode(), b"s", 300_000).hex())
+            for request in batch
+        ]

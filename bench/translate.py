@@ -21,24 +21,25 @@ from statistics import median
 from typing import Any
 
 from bench.table import Row, show
-from builders.config import Translate
-from builders.filters.judge import Filters
-from builders.structure import parse, sentences
-from builders.table import answered
-from builders.translate import Translation, checked, texts
-from engines.base import Request
-from engines.config import Ct2Translator, PseudoTranslator, start
-from engines.pool import answers
-from engines.pseudo import Pseudo
-from store.answers import AnswerLog
-from store.workdir import Workdir
+from polypref.builders.filters.apply import Filters
+from polypref.builders.recipe import Translate
+from polypref.builders.tables.translate import answered
+from polypref.builders.text.parse import parse, sentences
+from polypref.builders.translate import Translation, checked, texts
+from polypref.engines.base import Request
+from polypref.engines.config import Ct2Translator, PseudoTranslator
+from polypref.engines.pool import answers
+from polypref.engines.pseudo import Pseudo
+from polypref.engines.start import start
+from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
 
 FAULTS = 0.3
 SENTENCES, TOKENS, ROUNDS = 150, 16, 2
 BATCHINGS = ((32, "examples"), (96, "examples"), (4096, "tokens"))
 FEW, MANY = 2_000, 20_000
-DEMO = Path(__file__).parent.parent / "demo" / "checkpoints" / "translator"
+DEMO = Path(__file__).parent.parent / "polypref" / "demo" / "checkpoints" / "translator"
 
 
 def run(args: argparse.Namespace) -> None:
@@ -76,41 +77,80 @@ def structure(prompts: dict[str, list[list[str]]], folder: Path) -> None:
         config = PseudoTranslator(kind="pseudo", faults=faults)
         engine = Pseudo(config, "pseudo")
         asking = texts(groups, "zho_Hans", Translate(engine=config))
-        return [row for row in answered(asking, engine, AnswerLog(folder / f"{engine.fingerprint}.jsonl")) if row is not None]
+        return [
+            row
+            for row in answered(asking, engine, AnswerLog(folder / f"{engine.fingerprint}.jsonl"))
+            if row is not None
+        ]
 
     rows: list[Row] = []
     for name, groups in prompts.items():
         made, damaged = translated(groups, 0.0), translated(groups, FAULTS)
         total, wrong = Counter[str](), Counter[str]()
-        for source, translation in ((s, t) for group, row in zip(groups, made, strict=True) for s, t in zip(group, row.texts, strict=True)):
+        for source, translation in (
+            (s, t)
+            for group, row in zip(groups, made, strict=True)
+            for s, t in zip(group, row.texts, strict=True)
+        ):
             for kind, (count, lacking, more) in counted(source, translation).items():
                 total[kind] += count
                 wrong[kind] += lacking + more
             lines, same = prose_lines(source, translation)
             total["prose lines changed"] += lines
             wrong["prose lines changed"] += same
-        rows += [(f"{name}: {kind}", f"{count - wrong[kind]:,} of {count:,}", "all", "") for kind, count in total.items()]
+        rows += [
+            (f"{name}: {kind}", f"{count - wrong[kind]:,} of {count:,}", "all", "")
+            for kind, count in total.items()
+        ]
         bad = [after for before, after in zip(made, damaged, strict=True) if before.texts != after.texts]
-        rows.append((f"{name}: damaged rows rejected by name", f"{sum(bool(row.lost) for row in bad)} of {len(bad)}", "all", ""))
-        rows.append((f"{name}: whole rows rejected", f"{sum(bool(row.lost) for row in made)} of {len(made)}", "0", ""))
+        rows.append(
+            (
+                f"{name}: damaged rows rejected by name",
+                f"{sum(bool(row.lost) for row in bad)} of {len(bad)}",
+                "all",
+                "",
+            )
+        )
+        rows.append(
+            (f"{name}: whole rows rejected", f"{sum(bool(row.lost) for row in made)} of {len(made)}", "0", "")
+        )
         rows.append(losses(name, groups, folder))
-    show("structure, by pseudo-localisation into Chinese, and by the demo's NLLB, which never saw such texts", rows)
+    show(
+        "structure, by pseudo-localisation into Chinese, and by the demo's NLLB, which never saw such texts",
+        rows,
+    )
 
 
 def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
     """Of the rows in which a real translation model lost something, those that no reason rejects."""
-    config = Translate(engine=Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=24, threads=1), filters=Filters(wrong_language=None))
+    config = Translate(
+        engine=Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=24, threads=1),
+        filters=Filters(wrong_language=None),
+    )
     with Workdir(folder / "demo") as workdir:
         engine = start(config.engine, "demo", workdir)  # type: ignore[arg-type]
         asking = texts(groups, "zho_Hans", config)
-        made = [row for row in answered(asking, engine, workdir.answers(engine.fingerprint)) if row is not None]
+        made = [
+            row for row in answered(asking, engine, workdir.answers(engine.fingerprint)) if row is not None
+        ]
     judged = checked(list(zip(groups, made, strict=True)), "zho_Hans", config)
     lossy = [
-        any(lacking + more for both in zip(group, row.texts, strict=True) for _, lacking, more in counted(*both).values())
+        any(
+            lacking + more
+            for both in zip(group, row.texts, strict=True)
+            for _, lacking, more in counted(*both).values()
+        )
         for group, row in zip(groups, made, strict=True)
     ]
-    silent = sum(lost and judgement.rejected_by is None for lost, judgement in zip(lossy, judged, strict=True))
-    return (f"{name}: rows in which the demo's NLLB lost something, not rejected", f"{silent} of {sum(lossy)}", "0", "")
+    silent = sum(
+        lost and judgement.rejected_by is None for lost, judgement in zip(lossy, judged, strict=True)
+    )
+    return (
+        f"{name}: rows in which the demo's NLLB lost something, not rejected",
+        f"{silent} of {sum(lossy)}",
+        "0",
+        "",
+    )
 
 
 def throughput(prompts: Sequence[str], folder: Path) -> None:
@@ -124,9 +164,13 @@ def throughput(prompts: Sequence[str], folder: Path) -> None:
     checkpoint = folder / "nllb-600m-shape"
     random_nllb(checkpoint, prompts)
     with Workdir(folder / "work") as workdir:
-        engine: Any = start(Ct2Translator(kind="ct2", model=str(checkpoint), max_tokens=TOKENS, threads=1), "nllb", workdir)
+        engine: Any = start(
+            Ct2Translator(kind="ct2", model=str(checkpoint), max_tokens=TOKENS, threads=1), "nllb", workdir
+        )
         assert engine.model is not None  # converted and loaded before the clock runs
-    requests = [Request([{"role": "user", "content": text}], source="eng_Latn", target="deu_Latn") for text in chosen]
+    requests = [
+        Request([{"role": "user", "content": text}], source="eng_Latn", target="deu_Latn") for text in chosen
+    ]
     bare = {f"{size} {kind}": partial(alone, engine, requests, size, kind) for size, kind in BATCHINGS}
     loop = partial(transformers_loop, checkpoint, chosen[::3])
     transformers_loop(checkpoint, chosen[:1])  # loaded
@@ -135,21 +179,35 @@ def throughput(prompts: Sequence[str], folder: Path) -> None:
         log = AnswerLog(folder / f"{number}.jsonl")
         speed["engine"].append(timed(partial(answers, engine, requests, log), len(chosen)))
         if number:  # the best one of the first round, from then on
-            bare = {name: way for name, way in bare.items() if name == max(bare, key=lambda name: speed[name][0])}
+            bare = {
+                name: way for name, way in bare.items() if name == max(bare, key=lambda name: speed[name][0])
+            }
         for name, way in bare.items():
             speed[name].append(timed(way, len(chosen)))
         speed["loop"].append(timed(loop, len(chosen[::3])))
     (best,) = bare
     ours, rival, naive = (median(speed[name]) for name in ("engine", best, "loop"))
-    assert {answer.tokens for answer in answers(engine, requests, log) if answer} == {TOKENS}, "a sentence ended early"
+    assert {answer.tokens for answer in answers(engine, requests, log) if answer} == {TOKENS}, (
+        "a sentence ended early"
+    )
     lengths = [len(ids) for ids in engine.marks.encode(requests)]
     title = f"{len(chosen)} sentences of real prompts (source tokens: mean {sum(lengths) / len(lengths):.0f}, longest {max(lengths)})"
     what = "sentences a CPU second against"
     show(
         f"{title}, {TOKENS} tokens out, NLLB-200 600M's shape, random weights",
         [
-            (f"{what} transformers.generate, unsorted batches of 8", f"{ours:.2f}, x {ours / naive:.2f}", "x 4", f"{naive:.2f}"),
-            (f"{what} CTranslate2 alone", f"{ours:.2f}, x {ours / rival:.2f}", "x 0.95", f"{rival:.2f}, max_batch_size {best}"),
+            (
+                f"{what} transformers.generate, unsorted batches of 8",
+                f"{ours:.2f}, x {ours / naive:.2f}",
+                "x 4",
+                f"{naive:.2f}",
+            ),
+            (
+                f"{what} CTranslate2 alone",
+                f"{ours:.2f}, x {ours / rival:.2f}",
+                "x 0.95",
+                f"{rival:.2f}, max_batch_size {best}",
+            ),
         ],
     )
 
@@ -164,7 +222,13 @@ def alone(engine: Any, requests: Sequence[Request], size: int, kind: str) -> obj
     """The same model by one call of CTranslate2, which sorts by length itself."""
     names = engine.marks.tokenizer.convert_ids_to_tokens
     tokens = [names(ids) for ids in engine.marks.encode(requests)]
-    how = {"beam_size": 1, "max_batch_size": size, "batch_type": kind, "max_decoding_length": TOKENS + 1, "max_input_length": 0}
+    how = {
+        "beam_size": 1,
+        "max_batch_size": size,
+        "batch_type": kind,
+        "max_decoding_length": TOKENS + 1,
+        "max_input_length": 0,
+    }
     return engine.model.translate_batch(tokens, target_prefix=[["deu_Latn"]] * len(tokens), **how)
 
 
@@ -174,17 +238,27 @@ def memory(prompts: Sequence[str], folder: Path) -> None:
     grown = {}
     for count in (FEW, MANY):
         with ProcessPoolExecutor(1, get_context("spawn")) as process:
-            grown[count] = process.submit(growth, [unique[i % len(unique)] for i in range(count)], folder).result()
+            grown[count] = process.submit(
+                growth, [unique[i % len(unique)] for i in range(count)], folder
+            ).result()
     each = (grown[MANY] - grown[FEW]) / (MANY - FEW)
     both = ", ".join(f"{count:,}: {size / 2**20:.0f} MiB" for count, size in grown.items())
-    show("memory, once the model is loaded", [("peak memory for one sentence more", f"{each:,.0f} bytes", "its text and token ids", both)])
+    show(
+        "memory, once the model is loaded",
+        [("peak memory for one sentence more", f"{each:,.0f} bytes", "its text and token ids", both)],
+    )
 
 
 def growth(texts: Sequence[str], folder: Path) -> int:
     """Bytes that the process's peak grows by, once the model is loaded and has translated something."""
     with Workdir(folder / f"{len(texts)}") as workdir:
-        engine: Any = start(Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=4, threads=1), "demo", workdir)
-        requests = [Request([{"role": "user", "content": text}], i, "eng_Latn", "deu_Latn") for i, text in enumerate(texts)]
+        engine: Any = start(
+            Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=4, threads=1), "demo", workdir
+        )
+        requests = [
+            Request([{"role": "user", "content": text}], i, "eng_Latn", "deu_Latn")
+            for i, text in enumerate(texts)
+        ]
         engine.answer(requests[:8], 0)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         for batch in engine.plan(requests):
@@ -209,7 +283,13 @@ def transformers_loop(checkpoint: Path, chosen: Sequence[str]) -> object:
         for start in range(0, len(chosen), 8):
             batch = tokenizer(list(chosen[start : start + 8]), return_tensors="pt", padding=True)
             target = tokenizer.convert_tokens_to_ids("deu_Latn")
-            made = model.generate(**batch, forced_bos_token_id=target, num_beams=1, min_new_tokens=TOKENS + 1, max_new_tokens=TOKENS + 1)
+            made = model.generate(
+                **batch,
+                forced_bos_token_id=target,
+                num_beams=1,
+                min_new_tokens=TOKENS + 1,
+                max_new_tokens=TOKENS + 1,
+            )
             out += tokenizer.batch_decode(made, skip_special_tokens=True)
     return out
 
@@ -223,14 +303,22 @@ def random_nllb(folder: Path, prompts: Sequence[str]) -> None:
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer.train_from_iterator(prompts, trainers.BpeTrainer(vocab_size=16_000, special_tokens=special, show_progress=False))
+    tokenizer.train_from_iterator(
+        prompts, trainers.BpeTrainer(vocab_size=16_000, special_tokens=special, show_progress=False)
+    )
     made = json.loads(tokenizer.to_str())["model"]
     merges = [tuple(merge) for merge in made["merges"]]
-    NllbTokenizer(vocab=made["vocab"], merges=merges, src_lang="eng_Latn", tgt_lang="deu_Latn").save_pretrained(folder)
+    NllbTokenizer(
+        vocab=made["vocab"], merges=merges, src_lang="eng_Latn", tgt_lang="deu_Latn"
+    ).save_pretrained(folder)
     shape = {
-        f"{side}_{name}": n for side in ("encoder", "decoder") for name, n in (("layers", 12), ("ffn_dim", 4096), ("attention_heads", 16))
+        f"{side}_{name}": n
+        for side in ("encoder", "decoder")
+        for name, n in (("layers", 12), ("ffn_dim", 4096), ("attention_heads", 16))
     }
-    config = M2M100Config(vocab_size=256_206, d_model=1024, scale_embedding=True, max_position_embeddings=1024, **shape)
+    config = M2M100Config(
+        vocab_size=256_206, d_model=1024, scale_embedding=True, max_position_embeddings=1024, **shape
+    )
     with torch.device("meta"):
         model = M2M100ForConditionalGeneration(config)
     model = model.to_empty(device="cpu")

@@ -14,16 +14,16 @@ import pytest
 import yaml
 from hubserver import HubServer, User
 
-from builders.config import Recipe
-from cards.languages import PAPER_23
-from cards.licences import known, licence
-from eval.config import WinrateRecipe
-from store.config import read_config
-from training.config import DpoRecipe, RlooRecipe
+from polypref.builders.recipe import Recipe
+from polypref.cards.licences import known, licence
+from polypref.config import read_config
+from polypref.eval.recipe import WinrateRecipe
+from polypref.languages.codes import PAPER_23
+from polypref.training.recipe import DpoRecipe, RlooRecipe
 
 ROOT = Path(__file__).parent.parent
-RECIPES = ROOT / "recipes"
-CHECKPOINTS = ROOT / "demo" / "checkpoints"
+RECIPES = ROOT / "polypref" / "recipes"
+CHECKPOINTS = ROOT / "polypref" / "demo" / "checkpoints"
 # The tiny checkpoints have the real ones' architectures: M2M-100, Cohere, and Qwen3 with one output.
 PAPER = {
     "facebook/nllb-200-3.3B": "translator",
@@ -53,14 +53,23 @@ SMALLER = {  # what a machine's memory decides
 @pytest.mark.parametrize("name", ["paper", "laptop", "expanse"])
 def test_a_recipe_and_its_companions_belong_together(name: str) -> None:
     recipe = read_config(RECIPES / f"{name}.yaml", Recipe)
-    made_of = [config.engine for config in recipe.complete.generators.values()] + [recipe.translate.engine] + [*recipe.score.values()]  # type: ignore[union-attr]
-    parts: list[tuple[str, str | None]] = [(f"model {engine.model}", known(engine.model)) for engine in made_of]  # type: ignore[union-attr]
+    made_of = (
+        [config.engine for config in recipe.complete.generators.values()]
+        + [recipe.translate.engine]
+        + [*recipe.score.values()]
+    )  # type: ignore[union-attr]
+    parts: list[tuple[str, str | None]] = [
+        (f"model {engine.model}", known(engine.model)) for engine in made_of
+    ]  # type: ignore[union-attr]
     parts += [(f"source {source.repo}", known(str(source.repo))) for source in recipe.prompts.sources]
     assert licence(None, parts) == "cc-by-nc-4.0"
-    dpo, rloo = read_config(RECIPES / f"{name}-dpo.yaml", DpoRecipe), read_config(RECIPES / f"{name}-rloo.yaml", RlooRecipe)
+    dpo, rloo = (
+        read_config(RECIPES / f"{name}-dpo.yaml", DpoRecipe),
+        read_config(RECIPES / f"{name}-rloo.yaml", RlooRecipe),
+    )
     winrate = read_config(RECIPES / f"{name}-winrate.yaml", WinrateRecipe)
-    assert Path(dpo.data) == Path(rloo.data) == RECIPES / ".." / "runs" / name / "published" / "pairs"
-    assert Path(winrate.prompts) == RECIPES / ".." / "runs" / name / "published" / "prompts"
+    assert Path(dpo.data) == Path(rloo.data) == Path("runs") / name / "published" / "pairs"
+    assert Path(winrate.prompts) == Path("runs") / name / "published" / "prompts"
     assert dpo.model == rloo.model == winrate.models["base"]
     assert Path(str(winrate.models["dpo"])) == dpo.output
     assert rloo.reward.model == recipe.score[recipe.pair.scorer].model != winrate.judge.model  # type: ignore[union-attr]
@@ -71,7 +80,12 @@ class Hub:
 
     def __init__(self, server: HubServer, home: Path) -> None:
         self.server = server
-        self.variables = {**os.environ, **server.env(token="hf_writer", home=home), "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+        self.variables = {
+            **os.environ,
+            **server.env(token="hf_writer", home=home),
+            "OMP_NUM_THREADS": "1",
+            "NO_COLOR": "1",
+        }
         from huggingface_hub import HfApi
 
         self.api = HfApi(endpoint=server.url, token="hf_writer")
@@ -84,11 +98,15 @@ class Hub:
     def add_rows(self, repo: str, rows: list[dict[str, Any]], file: str) -> None:
         self.api.create_repo(repo, repo_type="dataset")
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        self.api.upload_file(path_or_fileobj=text.encode(), path_in_repo=file, repo_id=repo, repo_type="dataset")
+        self.api.upload_file(
+            path_or_fileobj=text.encode(), path_in_repo=file, repo_id=repo, repo_type="dataset"
+        )
 
     def polypref(self, *words: str | Path, timeout: float = 900) -> str:
-        command = [sys.executable, str(ROOT / "polypref.py"), *map(str, words)]
-        done = subprocess.run(command, env=self.variables, capture_output=True, text=True, timeout=timeout, check=False)
+        command = [sys.executable, "-m", "polypref", *map(str, words)]
+        done = subprocess.run(
+            command, env=self.variables, capture_output=True, text=True, timeout=timeout, check=False
+        )
         assert done.returncode == 0, f"{command}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
@@ -96,12 +114,17 @@ class Hub:
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     namespaces = {name.split("/")[0] for name in [*PAPER, *LAPTOP]} | {"zetavg", "HuggingFaceH4", "acme"}
-    with HubServer(tmp_path / "hub", users={"hf_writer": User("alice", "write", tuple(namespaces))}) as server:
+    with HubServer(
+        tmp_path / "hub", users={"hf_writer": User("alice", "write", tuple(namespaces))}
+    ) as server:
         yield Hub(server, tmp_path / "home")
 
 
 def prompts() -> list[dict[str, str]]:
-    return [json.loads(line) for line in (ROOT / "demo" / "prompts.jsonl").read_text("utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (ROOT / "polypref" / "demo" / "prompts.jsonl").read_text("utf-8").splitlines()
+    ]
 
 
 @pytest.mark.slow
@@ -110,7 +133,11 @@ def prompts() -> list[dict[str, str]]:
 def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> None:
     hub.add_models(PAPER)
     rows = [
-        {"id": p["id"], "conversations": [{"from": "human", "value": p["prompt"]}, {"from": "gpt", "value": "Well."}]} for p in prompts()
+        {
+            "id": p["id"],
+            "conversations": [{"from": "human", "value": p["prompt"]}, {"from": "gpt", "value": "Well."}],
+        }
+        for p in prompts()
     ]
     hub.add_rows("zetavg/ShareGPT-Processed", rows, "data/train.jsonl")
     overlay = tmp_path / "tiny.yaml"
@@ -119,10 +146,18 @@ def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> 
     hub.polypref("build", RECIPES / "paper.yaml", "--limit", "40", "--workdir", run, "--overlay", overlay)
     hub.polypref("publish", run, "--repo", "acme/paper", "--rejected")
 
-    published = {name: pl.read_parquet(run / "published" / name / "data/**/*.parquet") for name in ("prompts", "completions", "pairs")}
+    published = {
+        name: pl.read_parquet(run / "published" / name / "data/**/*.parquet")
+        for name in ("prompts", "completions", "pairs")
+    }
     assert set(published["pairs"]["language"]) == set(PAPER_23)
     assert published["prompts"]["prompt_id"].n_unique() == 40
-    origins = published["pairs"].filter(pl.col("language") != "eng_Latn").select("chosen_origin", "rejected_origin").unique()
+    origins = (
+        published["pairs"]
+        .filter(pl.col("language") != "eng_Latn")
+        .select("chosen_origin", "rejected_origin")
+        .unique()
+    )
     assert sorted(map(sorted, origins.iter_rows())) == [["native", "translated"]] * origins.height
     facts = json.loads((run / "published" / "pairs" / "facts.json").read_text())
     assert facts["license"] == "cc-by-nc-4.0"
@@ -145,7 +180,11 @@ def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> 
     ):
         assert said in chain
     trained = tmp_path / "dpo"
-    small = yaml.safe_load((RECIPES / "paper-dpo.yaml").read_text()) | {"max_steps": 2, "max_length": 256, "batch_size": 8}
+    small = yaml.safe_load((RECIPES / "paper-dpo.yaml").read_text()) | {
+        "max_steps": 2,
+        "max_length": 256,
+        "batch_size": 8,
+    }
     (tmp_path / "dpo.yaml").write_text(yaml.safe_dump(small))
     hub.polypref("train", "dpo", tmp_path / "dpo.yaml", "--data", "acme/paper", "--output", trained)
     assert "datasets:\n- acme/paper\n" in (trained / "README.md").read_text()

@@ -16,11 +16,11 @@ import pytest
 import yaml
 from openai_server import OpenAIServer
 
-from builders.build import Build
-from builders.config import Recipe
-from builders.publish import funnel, publish, rejections
-from cards.errors import InputError
-from store.workdir import Workdir
+from polypref.builders.build import Build
+from polypref.builders.publish import funnel, rejections, write_folders
+from polypref.builders.recipe import Recipe
+from polypref.errors import InputError
+from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
 PROMPTS = 60
@@ -50,7 +50,10 @@ def recipe(tmp_path: Path, url: str, **changes: Any) -> Path:
     content = {
         "languages": ["en"],
         "prompts": {"sources": [{"path": str(tmp_path / "prompts.jsonl"), "text": "prompt", "id": ["id"]}]},
-        "complete": {"generators": {"strong": engine("strong"), "weak": engine("weak")}, "filters": {"wrong_language": None}},
+        "complete": {
+            "generators": {"strong": engine("strong"), "weak": engine("weak")},
+            "filters": {"wrong_language": None},
+        },
         "score": {"rule": {"kind": "language_rule"}},
         "pair": {"builder": "best-vs-worst", "scorer": "rule"},
         "publish": {"name": "test", "title": "Test", "license": "mit", "test_share": 0.2},
@@ -65,12 +68,16 @@ def make(path: Path, workdir: Path) -> Build:
     with Workdir(workdir) as opened:
         build = Build(Recipe.model_validate(yaml.safe_load(path.read_text())), opened)
         build.make()
-        publish(build, path.read_text())
+        write_folders(build, path.read_text())
     return build
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+    return {
+        str(file.relative_to(folder)): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file()
+    }
 
 
 def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
@@ -88,7 +95,10 @@ def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
     assert rejections({"eng_Latn": steps}) == {"loop": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
     pairs = pl.read_parquet(tmp_path / "run/published/pairs/data/**/*.parquet")
     assert pairs["chosen_model"].unique().to_list() == ["strong"]
-    assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == ([1.0], [0.0])
+    assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == (
+        [1.0],
+        [0.0],
+    )
 
 
 def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path: Path) -> None:
@@ -124,8 +134,14 @@ def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path)
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url, too_long=90), tmp_path / "run")
     published = tmp_path / "run/published"
-    rows = {name: pl.read_parquet(published / name / "data/**/*.parquet") for name in ("prompts", "completions", "rejected", "pairs")}
-    stages = {stage: rows["rejected"].filter(pl.col("stage") == stage) for stage in ("prompts", "completions", "pairs")}
+    rows = {
+        name: pl.read_parquet(published / name / "data/**/*.parquet")
+        for name in ("prompts", "completions", "rejected", "pairs")
+    }
+    stages = {
+        stage: rows["rejected"].filter(pl.col("stage") == stage)
+        for stage in ("prompts", "completions", "pairs")
+    }
     expected = {"prompts": rows["prompts"].height + stages["prompts"].height}
     for generator in ("strong", "weak"):
         title, of_it = f"{generator}-native completions", pl.col("generator") == generator
@@ -134,9 +150,15 @@ def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path)
         expected |= {f"{title}: {reason}": (left_out == reason).sum() for reason in left_out.unique()}
     expected["pairs"] = rows["pairs"].height
     expected |= {f"no pair: {reason}": n for reason, n in Counter(stages["pairs"]["rejected_by"]).items()}
-    assert sum(expected[step] for step in expected if "no pair" in step) + expected["pairs"] == expected["prompts"]
+    assert (
+        sum(expected[step] for step in expected if "no pair" in step) + expected["pairs"]
+        == expected["prompts"]
+    )
     card = (published / "pairs/README.md").read_text()
-    head, _, cells = [line.strip("| ").split(" | ") for line in card.split("a number counts the rows.\n\n")[1].splitlines()[:3]]
+    head, _, cells = [
+        line.strip("| ").split(" | ")
+        for line in card.split("a number counts the rows.\n\n")[1].splitlines()[:3]
+    ]
     assert dict(zip(head[1:], map(int, cells[1:]), strict=True)) == expected
     assert expected["weak-native completions: too_long"] > 0
 
@@ -159,7 +181,9 @@ def test_calls_that_fail_leave_the_table_incomplete_until_they_succeed(tmp_path:
     with OpenAIServer(reply) as server:
         server.fault(status=500, times=6)
         path = recipe(tmp_path, server.url)
-        with pytest.raises(InputError, match=r"\d calls failed for now; run again, or publish with --allow-incomplete"):
+        with pytest.raises(
+            InputError, match=r"\d calls failed for now; run again, or publish with --allow-incomplete"
+        ):
             make(path, tmp_path / "run")
         assert not (tmp_path / "run/published").exists()
         make(path, tmp_path / "run")
@@ -168,7 +192,7 @@ def test_calls_that_fail_leave_the_table_incomplete_until_they_succeed(tmp_path:
 
 
 def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_build(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "polypref.py"), "build", str(tmp_path / "recipe.yaml"), "--workdir"]
+    command = [sys.executable, "-m", "polypref", "build", str(tmp_path / "recipe.yaml"), "--workdir"]
     draw = random.Random(5)
     with OpenAIServer(reply, delay=0.1) as server:
         recipe(tmp_path, server.url)
@@ -176,7 +200,9 @@ def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_bui
         server.calls.clear()
         server.answered.clear()
         for target in sorted(draw.sample(range(5, 115), 5)):
-            with subprocess.Popen([*command, str(tmp_path / "killed")], cwd=tmp_path, stderr=subprocess.DEVNULL) as build:
+            with subprocess.Popen(
+                [*command, str(tmp_path / "killed")], cwd=tmp_path, stderr=subprocess.DEVNULL
+            ) as build:
                 while build.poll() is None and len(server.answered) < target:
                     time.sleep(0.005)
                 assert build.poll() is None

@@ -7,20 +7,26 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from builders.build import Build
-from builders.config import Recipe
-from builders.publish import publish
-from cards.errors import InputError
-from cards.languages import language
-from store.config import read_config
-from store.workdir import Workdir
+from polypref.builders.build import Build
+from polypref.builders.publish import write_folders
+from polypref.builders.recipe import Recipe
+from polypref.config import read_config
+from polypref.errors import InputError
+from polypref.languages.codes import language
+from polypref.store.workdir import Workdir
 
-CHECKPOINT = Path(__file__).parent.parent.parent / "demo" / "checkpoints" / "translator"
-PROMPTS = ["Name a town in {country}.", "Explain `len(x)` in one sentence. Keep it short.", "1. What is 7 + 5?\n2. Why is that so?"]
+CHECKPOINT = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints" / "translator"
+PROMPTS = [
+    "Name a town in {country}.",
+    "Explain `len(x)` in one sentence. Keep it short.",
+    "1. What is 7 + 5?\n2. Why is that so?",
+]
 
 
 def recipe(tmp_path: Path, url: str, codes: list[str], engine: dict[str, Any]) -> Recipe:
-    (tmp_path / "p.jsonl").write_text("".join(json.dumps({"id": i, "prompt": text}) + "\n" for i, text in enumerate(PROMPTS)))
+    (tmp_path / "p.jsonl").write_text(
+        "".join(json.dumps({"id": i, "prompt": text}) + "\n" for i, text in enumerate(PROMPTS))
+    )
     http = {"kind": "http", "base_url": url, "concurrency": 4, "retries": 1}
     return Recipe.model_validate(
         {
@@ -45,7 +51,7 @@ def make(config: Recipe, workdir: Path) -> None:
     with Workdir(workdir) as opened:
         build = Build(config, opened)
         build.make()
-        publish(build, "recipe")
+        write_folders(build, "recipe")
 
 
 def parts(workdir: Path) -> dict[str, tuple[bytes, int]]:
@@ -68,14 +74,19 @@ def test_new_languages_touch_no_other_languages_parts(tmp_path: Path) -> None:
         assert {name: after[name] for name in before} == before
         new = {name.split("/")[-2] for name in set(after) - set(before)}
         assert new == {language(code).code for code in more}
-        assert len(server.calls) == asked  # pseudo-localised prompts read like the German ones, and the weak one's English is there
+        assert (
+            len(server.calls) == asked
+        )  # pseudo-localised prompts read like the German ones, and the weak one's English is there
         make(recipe(tmp_path, server.url, first + more, {"kind": "pseudo"}), tmp_path / "run")
         assert parts(tmp_path / "run") == after
 
 
 def test_a_language_that_the_translator_does_not_know_stops_before_anything(tmp_path: Path) -> None:
     engine = {"kind": "ct2", "model": str(CHECKPOINT), "max_tokens": 48, "threads": 1}
-    with OpenAIServer(reply) as server, pytest.raises(InputError, match="does not know the language 'arb_Latn'"):
+    with (
+        OpenAIServer(reply) as server,
+        pytest.raises(InputError, match="does not know the language 'arb_Latn'"),
+    ):
         make(recipe(tmp_path, server.url, ["en", "arb_Latn"], engine), tmp_path / "run")
     assert server.calls == []
     assert not (tmp_path / "run/tables").exists()

@@ -5,13 +5,22 @@ from typing import Any
 import polars as pl
 import pytest
 
-from builders.config import Pair
-from builders.pair import choose, ranked
-from cards.tables import rows_to_frame
+from polypref.builders.pair import choose, ranked
+from polypref.builders.recipe import Pair
+from polypref.schemas import rows_to_frame
 
 
-def candidate(generator: str, origin: str, score: float | None, text: str | None = None, language: str = "deu_Latn") -> dict[str, Any]:
-    row = {"prompt_id": "p", "generator": generator, "origin": origin, "sample": 0, "score": score, "language": language}
+def candidate(
+    generator: str, origin: str, score: float | None, text: str | None = None, language: str = "deu_Latn"
+) -> dict[str, Any]:
+    row = {
+        "prompt_id": "p",
+        "generator": generator,
+        "origin": origin,
+        "sample": 0,
+        "score": score,
+        "language": language,
+    }
     return row | {"completion": text or f"{generator} {origin}"}
 
 
@@ -42,7 +51,11 @@ E9, E3 = (candidate(f"e{s}", "native", s, language="eng_Latn") for s in (9.0, 3.
         ("best-vs-worst", [N5, candidate("x", "native", None)], "missing_score"),
         ("best-vs-worst", [N5, candidate("x", "native", 5.0)], "tie"),
         ("best-vs-worst", [N5, candidate("x", "native", 4.7)], "under_margin"),
-        ("best-vs-worst", [candidate("x", "native", 4.0, " Guten\nTag "), candidate("y", "native", 1.0, "Guten Tag")], "identical"),
+        (
+            "best-vs-worst",
+            [candidate("x", "native", 4.0, " Guten\nTag "), candidate("y", "native", 1.0, "Guten Tag")],
+            "identical",
+        ),
     ],
 )
 def test_choose(builder: str, candidates: list[dict[str, Any]], expected: tuple[str, str] | str) -> None:
@@ -54,7 +67,10 @@ def test_among_equals_no_generator_is_favoured() -> None:
     config = Pair(builder="best-vs-worst", scorer="s")
     chosen = []
     for number in range(200):
-        three = [candidate(name, "native", score) | {"prompt_id": f"{number:016x}"} for name, score in (("a", 1.0), ("b", 1.0), ("c", 0.0))]
+        three = [
+            candidate(name, "native", score) | {"prompt_id": f"{number:016x}"}
+            for name, score in (("a", 1.0), ("b", 1.0), ("c", 0.0))
+        ]
         pair, _ = choose(config, three)
         assert pair is not None
         chosen.append(pair[0]["generator"])
@@ -65,11 +81,22 @@ def test_rows_are_joined_by_key_and_every_prompt_is_accounted_for() -> None:
     key = {"language": "deu_Latn", "generator": "g", "origin": "native"}
     prompt = [{"role": "user", "content": "?"}]
     prompts = rows_to_frame(
-        [{"prompt_id": i, "language": "deu_Latn", "prompt": prompt, "rejected_by": "empty" if i == "z" else None} for i in "abcz"],
+        [
+            {
+                "prompt_id": i,
+                "language": "deu_Latn",
+                "prompt": prompt,
+                "rejected_by": "empty" if i == "z" else None,
+            }
+            for i in "abcz"
+        ],
         "prompts",
     )
     completions = rows_to_frame(
-        [key | {"prompt_id": p, "sample": s, "completion": f"{p}{s}"} for p, s in (("b", 1), ("a", 0), ("b", 0), ("a", 1), ("c", 0))]
+        [
+            key | {"prompt_id": p, "sample": s, "completion": f"{p}{s}"}
+            for p, s in (("b", 1), ("a", 0), ("b", 0), ("a", 1), ("c", 0))
+        ]
         + [key | {"prompt_id": "c", "sample": 1, "completion": "c1", "rejected_by": "repetition"}],
         "completions",
     )

@@ -10,26 +10,45 @@ import pytest
 import yaml
 from openai_server import OpenAIServer
 
-from builders.build import Build
-from builders.config import Recipe
-from builders.plan import Line, plan
-from store.workdir import Workdir
+from polypref.builders.build import Build
+from polypref.builders.plan import Line, estimate
+from polypref.builders.recipe import Recipe
+from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = "Please tell me about the number {:03} now."  # 40 bytes: 10 tokens
 
 
 def recipe(tmp_path: Path, url: str, **more: Any) -> Recipe:
-    rows = [json.dumps({"id": i, "prompt": TEXT.format(i), "language": code}) for i, code in enumerate(["en"] * 30 + ["de"] * 20)]
+    rows = [
+        json.dumps({"id": i, "prompt": TEXT.format(i), "language": code})
+        for i, code in enumerate(["en"] * 30 + ["de"] * 20)
+    ]
     (tmp_path / "prompts.jsonl").write_text("\n".join(rows) + "\n")
-    engine = {"kind": "http", "base_url": url, "model": "m", "sampling": {"max_tokens": 100}, "price": {"input": 1.0, "output": 10.0}}
+    engine = {
+        "kind": "http",
+        "base_url": url,
+        "model": "m",
+        "sampling": {"max_tokens": 100},
+        "price": {"input": 1.0, "output": 10.0},
+    }
     content = {
         "languages": ["en", "de"],
         "prompts": {
-            "sources": [{"path": str(tmp_path / "prompts.jsonl"), "text": "prompt", "id": ["id"], "language": "language"}],
+            "sources": [
+                {
+                    "path": str(tmp_path / "prompts.jsonl"),
+                    "text": "prompt",
+                    "id": ["id"],
+                    "language": "language",
+                }
+            ],
             "filters": {"wrong_language": None},
         },
-        "complete": {"generators": {"strong": {"engine": engine, "samples": 2}}, "filters": {"wrong_language": None}},
+        "complete": {
+            "generators": {"strong": {"engine": engine, "samples": 2}},
+            "filters": {"wrong_language": None},
+        },
         "score": {"rule": {"kind": "language_rule"}},
         "pair": {"builder": "best-vs-worst", "scorer": "rule"},
         "publish": {"name": "test", "title": "Test", "license": "mit"},
@@ -42,12 +61,15 @@ def lines(config: Recipe, workdir: Path, probe: int = 0) -> list[Line]:
     with Workdir(workdir) as opened:
         build = Build(config, opened)
         build.prepare()
-        return plan(build, probe)
+        return estimate(build, probe)
 
 
 def test_without_a_probe_answers_are_as_long_as_they_may_be(tmp_path: Path) -> None:
     found = lines(recipe(tmp_path, "http://127.0.0.1:1/v1", throughput={"strong": 1000.0}), tmp_path / "run")
-    assert [(line.stage, line.language, line.rows, line.prompt_tokens, line.tokens, line.measured) for line in found] == [
+    assert [
+        (line.stage, line.language, line.rows, line.prompt_tokens, line.tokens, line.measured)
+        for line in found
+    ] == [
         ("complete strong", "eng_Latn", 60, 600, 6000, False),
         ("complete strong", "deu_Latn", 40, 400, 4000, False),
     ]
@@ -61,7 +83,10 @@ def test_a_probe_measures_and_the_build_does_not_ask_for_its_rows_again(tmp_path
         config = recipe(tmp_path, server.url)
         found = lines(config, tmp_path / "run", probe=5)
         assert len(server.calls) == 6
-        assert [(line.rows, line.tokens, line.measured) for line in found] == [(60, 300, True), (40, 200, True)]
+        assert [(line.rows, line.tokens, line.measured) for line in found] == [
+            (60, 300, True),
+            (40, 200, True),
+        ]
         assert all(line.hours for line in found)
         with Workdir(tmp_path / "run") as opened:
             Build(config, opened).make()
@@ -70,11 +95,15 @@ def test_a_probe_measures_and_the_build_does_not_ask_for_its_rows_again(tmp_path
 
 def test_the_command_prints_sums(tmp_path: Path) -> None:
     recipe(tmp_path, "http://127.0.0.1:1/v1")
-    command = [sys.executable, str(ROOT / "polypref.py"), "plan", "recipe.yaml"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env={"COLUMNS": "120", "PATH": "/usr/bin"})
+    command = [sys.executable, "-m", "polypref", "plan", "recipe.yaml"]
+    run = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, env={"COLUMNS": "120", "PATH": "/usr/bin"}
+    )
     assert run.returncode == 0, run.stderr
     (total,) = [
-        line for line in run.stdout.splitlines() if line.split("│")[1:3] and [w.strip() for w in line.split("│")[1:3]] == ["all"] * 2
+        line
+        for line in run.stdout.splitlines()
+        if line.split("│")[1:3] and [w.strip() for w in line.split("│")[1:3]] == ["all"] * 2
     ]
     assert [word.strip() for word in total.split("│")[3:8]] == ["100", "1,000", "10,000", "?", "0.10"]
     assert "Hours are not known" in run.stdout
@@ -83,7 +112,17 @@ def test_the_command_prints_sums(tmp_path: Path) -> None:
 def test_a_build_stops_at_its_budget_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     def build(more: str) -> subprocess.CompletedProcess[str]:
         (tmp_path / "more.yaml").write_text(more)
-        command = [sys.executable, str(ROOT / "polypref.py"), "build", "recipe.yaml", "--workdir", "run", "--overlay", "more.yaml"]
+        command = [
+            sys.executable,
+            "-m",
+            "polypref",
+            "build",
+            "recipe.yaml",
+            "--workdir",
+            "run",
+            "--overlay",
+            "more.yaml",
+        ]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     with OpenAIServer(lambda body: "five words are said here", delay=0.01) as server:

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from builders.config import Prompts, Table
-from builders.prompts import build, candidates, checked, drawn
-from builders.rows import read
-from cards.errors import InputError
-from cards.tables import prompt_id
-from store.parts import read_parts
-from store.workdir import Workdir
+from polypref.builders.prompts import build, candidates, checked, drawn
+from polypref.builders.recipe import Prompts
+from polypref.builders.tables.read import Table, read
+from polypref.errors import InputError
+from polypref.schemas import prompt_id
+from polypref.store.parts import read_parts
+from polypref.store.workdir import Workdir
 
 
 def jsonl(path: Path, *rows: Any) -> Path:
@@ -85,7 +85,11 @@ def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
     config = Prompts(sources=(Table(path=jsonl(tmp_path / "p.jsonl", *rows), text="p", language="l"),))
     with Workdir(tmp_path / "run") as workdir:
         found = build(config, 1, workdir)
-        frame = read_parts(part for code in found for part in workdir.table("prompts", "source", code, parts=workdir.parts_for(0)))
+        frame = read_parts(
+            part
+            for code in found
+            for part in workdir.table("prompts", "source", code, parts=workdir.parts_for(0))
+        )
     assert frame.height == len(rows)
     assert dict(frame["rejected_by"].value_counts().iter_rows()) == {
         None: 2,
@@ -98,14 +102,19 @@ def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
     }
     kept = frame.filter(pl.col("rejected_by").is_null()).sort("language")
     assert kept["prompt_id"].to_list() == [
-        prompt_id([{"role": "user", "content": "Erzähle mir etwas über die Geschichte des Buchdrucks."}], "deu_Latn"),
+        prompt_id(
+            [{"role": "user", "content": "Erzähle mir etwas über die Geschichte des Buchdrucks."}], "deu_Latn"
+        ),
         prompt_id([{"role": "user", "content": "Tell me about the history of the printing press."}]),
     ]
     assert kept["prompt_en"].is_null().to_list() == [True, False]
 
 
 def test_a_larger_sample_holds_a_smaller_one(tmp_path: Path) -> None:
-    path = jsonl(tmp_path / "p.jsonl", *({"p": f"Please explain the number {i} to me in a few words."} for i in range(60)))
+    path = jsonl(
+        tmp_path / "p.jsonl",
+        *({"p": f"Please explain the number {i} to me in a few words."} for i in range(60)),
+    )
     config = Prompts(sources=(Table(path=path, text="p"),))
     rows = list(checked(candidates(config.sources, "first"), config))
 
@@ -122,7 +131,11 @@ def test_a_larger_sample_holds_a_smaller_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("p.jsonl", '{"p": "a"}\n{"p": ]}\n', "line 2: not JSON: Expecting value at column 7; expected an object"),
+        (
+            "p.jsonl",
+            '{"p": "a"}\n{"p": ]}\n',
+            "line 2: not JSON: Expecting value at column 7; expected an object",
+        ),
         ("p.jsonl", "[1]\n", "line 1: found list, expected an object"),
         ("p.jsonl", '{"q": "a"}\n', "missing column 'p'; found q"),
         ("p.jsonl", "", "no rows; expected at least one"),
@@ -132,7 +145,9 @@ def test_a_larger_sample_holds_a_smaller_one(tmp_path: Path) -> None:
         ("p.jsonl.gz", "x", "cannot be read"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named_in_one_line(tmp_path: Path, name: str, content: str, message: str) -> None:
+def test_a_file_that_cannot_be_used_is_named_in_one_line(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError) as error:
         list(read(Table(path=tmp_path / name, text="p")))

@@ -11,51 +11,76 @@ import pytest
 from openai_server import OpenAIServer
 
 from bench.translate import losses, real_prompts
-from builders import instruct
-from builders.config import Translate
-from builders.filters.judge import NAMES, Filters
-from builders.table import answered
-from builders.translate import Translation, checked, texts
-from engines.base import Engine
-from engines.config import Ct2Translator, HttpTranslator, PseudoTranslator, start
-from engines.pseudo import Pseudo, pseudo
-from store.answers import AnswerLog
-from store.workdir import Workdir
+from polypref.builders.filters.apply import NAMES, Filters
+from polypref.builders.recipe import Translate
+from polypref.builders.tables.translate import answered
+from polypref.builders.text import instructions
+from polypref.builders.translate import Translation, checked, texts
+from polypref.engines.base import Engine
+from polypref.engines.config import Ct2Translator, HttpTranslator, PseudoTranslator
+from polypref.engines.pseudo import Pseudo, pseudo
+from polypref.engines.start import start
+from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
 
-CHECKPOINT = Path(__file__).parent.parent.parent / "demo" / "checkpoints" / "translator"
+CHECKPOINT = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints" / "translator"
 KEPT_ON = {"empty": True, "truncated": True, "too_long": 20_000, "equals_prompt": False, "refusal": False}
 OFF = Filters.model_validate(dict.fromkeys(NAMES, None) | KEPT_ON)
 PROMPTS = [
     ["Write a haiku about autumn. Keep it short!", "Now rewrite it.\n\nUse 3 lines and 17 syllables."],
     ["Fix this:\n```python\ndef f(x):\n    return x + 1  # Add one\n```\nWhat is wrong with `f(None)` here?"],
-    ["Dear {name},\n\nvisit https://example.org/a_(b)?q=1&r=2 or mail to help@example.org. Your code is {{code}}."],
-    ["# Plan\n\n1. First step: open /etc/hosts\n2. Second step: run it\n   - nested with 5 km\n   * [ ] another\n\n> a quotation"],
-    ["| Name | Meaning of it |\n|------|:-------:|\n| foo_bar | the first thing |\n| $x^2$ | a square of 2 |"],
-    ["Solve \\(a+b\\) for a. Given that f(x) = 4x^3 - 9x, find f(2).\n$$\ny = mx + b\n$$\nExplain your answer."],
+    [
+        "Dear {name},\n\nvisit https://example.org/a_(b)?q=1&r=2 or mail to help@example.org. Your code is {{code}}."
+    ],
+    [
+        "# Plan\n\n1. First step: open /etc/hosts\n2. Second step: run it\n   - nested with 5 km\n   * [ ] another\n\n> a quotation"
+    ],
+    [
+        "| Name | Meaning of it |\n|------|:-------:|\n| foo_bar | the first thing |\n| $x^2$ | a square of 2 |"
+    ],
+    [
+        "Solve \\(a+b\\) for a. Given that f(x) = 4x^3 - 9x, find f(2).\n$$\ny = mx + b\n$$\nExplain your answer."
+    ],
     ["<task>Summarise the text.</task>\n<text>\nIt rained for 12 days. Nobody came.\n</text>"],
     ["What does 你好 mean in English? How do I pronounce “Fernweh”?"],
     ["User: Hello there, who are you?\nAssistant: I am an assistant.\nUser: Tell me a joke."],
-    ["This is a line that was wrapped by hand at some sixty characters, and\nit goes on in the next line, as mail does."],
+    [
+        "This is a line that was wrapped by hand at some sixty characters, and\nit goes on in the next line, as mail does."
+    ],
     ["import os\nfor name in os.listdir('.'):\n    print(name)\n\nWhy does this print nothing at all?"],
     ["Tabs\tand columns\tof text\r\nwith other line ends\r\n"],
 ]
 HOSTILE = {
     "20,000 words": ["\n".join(f"This is sentence number {i} of a prompt. It has two." for i in range(2000))],
-    "3,000 characters in one sentence": [", ".join(f"the thing of kind {i} that {{x{i}}} is named after" for i in range(75)) + "."],
+    "3,000 characters in one sentence": [
+        ", ".join(f"the thing of kind {i} that {{x{i}}} is named after" for i in range(75)) + "."
+    ],
     "code alone": ["```c\nint main(void) { return 0; }\n```"],
     "empty turn": ["Say hello to the reader.", "", "And say goodbye."],
 }
 
 
-def asked(groups: Sequence[Sequence[str]], target: str, config: Translate, engine: Engine, folder: Path) -> list[Translation | None]:
+def asked(
+    groups: Sequence[Sequence[str]], target: str, config: Translate, engine: Engine, folder: Path
+) -> list[Translation | None]:
     """The stage, its requests answered through the pool as in a build."""
-    return answered(texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl"))
+    return answered(
+        texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl")
+    )
 
 
-def with_pseudo(groups: Sequence[Sequence[str]], target: str, folder: Path, faults: float = 0.0, seed: int = 0) -> list[Translation]:
+def with_pseudo(
+    groups: Sequence[Sequence[str]], target: str, folder: Path, faults: float = 0.0, seed: int = 0
+) -> list[Translation]:
     config = PseudoTranslator(kind="pseudo", faults=faults, seed=seed)
-    return [row for row in asked(groups, target, Translate(engine=config), Pseudo(config, f"pseudo{faults}{seed}"), folder) if row]
+    return [
+        row
+        for row in asked(
+            groups, target, Translate(engine=config), Pseudo(config, f"pseudo{faults}{seed}"), folder
+        )
+        if row
+    ]
 
 
 def differences(source: Sequence[str], row: Translation) -> Counter[str]:
@@ -78,9 +103,24 @@ def test_every_kind_of_structure_survives_and_all_prose_is_translated(target: st
         assert differences(source, row) == Counter()
         english = " ".join(row.texts)
         assert not any(
-            word in english for word in ("autumn", "wrong", "visit", "step", "nested", "thing", "Explain", "rained", "mean", "joke")
+            word in english
+            for word in (
+                "autumn",
+                "wrong",
+                "visit",
+                "step",
+                "nested",
+                "thing",
+                "Explain",
+                "rained",
+                "mean",
+                "joke",
+            )
         )
-        assert not any("\u200e" <= c <= "\u200f" or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for c in english)
+        assert not any(
+            "\u200e" <= c <= "\u200f" or "\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069"
+            for c in english
+        )
     joined = "⟧⟦" if target in ("zho_Hans", "jpn_Jpan") else "⟧ ⟦"
     assert joined in rows[0].texts[0]
 
@@ -91,9 +131,19 @@ def test_every_damaged_row_is_rejected_by_name_and_no_other(tmp_path: Path) -> N
     for seed in range(20):
         damaged = with_pseudo(PROMPTS, "deu_Latn", tmp_path, faults=0.3, seed=seed)
         reasons = [why for _, why in checked(list(zip(PROMPTS, damaged, strict=True)), "deu_Latn", config)]
-        assert [reason is not None for reason in reasons] == [a.texts != b.texts for a, b in zip(whole, damaged, strict=True)]
+        assert [reason is not None for reason in reasons] == [
+            a.texts != b.texts for a, b in zip(whole, damaged, strict=True)
+        ]
         found.update(reasons)
-    assert {"lost_number", "doubled_number", "doubled_span", "reordered_spans", "lost_code", "lost_url", "lost_placeholder"} <= set(found)
+    assert {
+        "lost_number",
+        "doubled_number",
+        "doubled_span",
+        "reordered_spans",
+        "lost_code",
+        "lost_url",
+        "lost_placeholder",
+    } <= set(found)
     assert 20 < found[None] < 200
 
 
@@ -103,7 +153,9 @@ def test_hostile_prompts_come_out_right(case: str, tmp_path: Path) -> None:
     (row,) = with_pseudo([source], "deu_Latn", tmp_path)
     assert (row.lost, differences(source, row)) == ((), Counter())
     assert [text == "" for text in row.texts] == [text == "" for text in source]
-    ((_, reason),) = checked([(source, row)], "deu_Latn", Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF))
+    ((_, reason),) = checked(
+        [(source, row)], "deu_Latn", Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF)
+    )
     assert reason == ("too_long" if case == "20,000 words" else None)
 
 
@@ -120,13 +172,21 @@ def test_a_real_translator_loses_nothing_in_silence(target: str, demo: Any, tmp_
     rows = [row for row in asked(PROMPTS, target, config, demo[1], tmp_path) if row]
     judged = checked(list(zip(PROMPTS, rows, strict=True)), target, config)
     for source, row, (_, reason) in zip(PROMPTS, rows, judged, strict=True):
-        assert reason or not any(lacking for text in zip(source, row.texts, strict=True) for _, lacking, _ in counted(*text).values())
+        assert reason or not any(
+            lacking
+            for text in zip(source, row.texts, strict=True)
+            for _, lacking, _ in counted(*text).values()
+        )
     reasons = Counter(reason for _, reason in judged)
     assert reasons["truncated"] + reasons[None] < len(PROMPTS)  # it never saw a mark, so it carries none over
 
 
 def test_back_translation_is_measured_and_rejects(demo: Any, tmp_path: Path) -> None:
-    groups = [["Which group does the word “dog” belong to?"], ["Nobody ever taught this model to say so."], ["```\n1\n```"]]
+    groups = [
+        ["Which group does the word “dog” belong to?"],
+        ["Nobody ever taught this model to say so."],
+        ["```\n1\n```"],
+    ]
     measured = Translate(engine=demo[0], filters=OFF, back_translation=1.0)
     *scores, nothing = (row.chrf for row in asked(groups, "deu_Latn", measured, demo[1], tmp_path) if row)
     low, high = sorted(score for score in scores if score is not None)
@@ -137,7 +197,9 @@ def test_back_translation_is_measured_and_rejects(demo: Any, tmp_path: Path) -> 
     assert reasons == ["back_translation" if row.chrf == low else None for row in rows]
 
 
-def test_a_language_model_is_asked_for_whole_texts_and_once_more_with_the_rule_that_it_broke(tmp_path: Path) -> None:
+def test_a_language_model_is_asked_for_whole_texts_and_once_more_with_the_rule_that_it_broke(
+    tmp_path: Path,
+) -> None:
     def reply(body: dict[str, Any]) -> str:
         text = str(body["messages"][0]["content"]).split("Text:\n", 1)[1]
         if len(body["messages"]) == 1 and "{name}" in text:
@@ -147,14 +209,22 @@ def test_a_language_model_is_asked_for_whole_texts_and_once_more_with_the_rule_t
     with OpenAIServer(reply) as server:
         config = HttpTranslator(kind="http", base_url=server.url, model="m")
         with Workdir(tmp_path / "run") as workdir:
-            rows = asked([PROMPTS[2], PROMPTS[0], ["12 + 3"]], "deu_Latn", Translate(engine=config), start(config, "m", workdir), tmp_path)
+            rows = asked(
+                [PROMPTS[2], PROMPTS[0], ["12 + 3"]],
+                "deu_Latn",
+                Translate(engine=config),
+                start(config, "m", workdir),
+                tmp_path,
+            )
     first, second, third = (row for row in rows if row)
     assert (first.texts, first.lost) == ([PROMPTS[2][0].replace("Dear", "Liebe")], ())
     assert second.lost == ()
     assert third.texts == ["12 + 3"]
     assert len(server.calls) == 4
     retry = [body["messages"] for body in server.calls if len(body["messages"]) == 3]
-    assert [message[2]["content"] for message in retry] == [instruct.AGAIN.format(rules=instruct.RULES["lost_placeholder"])]
+    assert [message[2]["content"] for message in retry] == [
+        instructions.AGAIN.format(rules=instructions.RULES["lost_placeholder"])
+    ]
     assert "from English into German" in retry[0][0]["content"]
     assert all(body["temperature"] == 0 for body in server.calls)
 
@@ -166,15 +236,19 @@ def test_what_a_language_model_loses_twice_is_rejected(tmp_path: Path) -> None:
             rows = asked(PROMPTS, "deu_Latn", Translate(engine=config), start(config, "m", workdir), tmp_path)
     reasons = [row.lost[0] if row and row.lost else None for row in rows]
     assert all(
-        reason for reason, source in zip(reasons, PROMPTS, strict=True) if any(v[0] for text in source for v in counted(text, "").values())
+        reason
+        for reason, source in zip(reasons, PROMPTS, strict=True)
+        if any(v[0] for text in source for v in counted(text, "").values())
     )
 
 
 def test_every_reason_has_a_rule_for_the_second_try() -> None:
-    from builders.spans import KINDS, NAMES
+    from polypref.builders.text.spans import KINDS, NAMES
 
     kinds = {NAMES.get(kind, kind) for kind in (*KINDS, "foreign")}
-    assert {f"lost_{kind}" for kind in kinds} | {"lost_lines", "lost_number", "lost_sentences"} <= set(instruct.RULES)
+    assert {f"lost_{kind}" for kind in kinds} | {"lost_lines", "lost_number", "lost_sentences"} <= set(
+        instructions.RULES
+    )
 
 
 def test_long_texts_go_to_a_language_model_in_stretches_that_make_up_the_text() -> None:
@@ -184,9 +258,9 @@ def test_long_texts_go_to_a_language_model_in_stretches_that_make_up_the_text() 
         + "x = 1\n" * 2000
         + "```"
     )
-    chunks = instruct.chunks(text)
+    chunks = instructions.chunks(text)
     assert "".join(part for part, _ in chunks) == text
-    assert max(len(part) for part, _ in chunks[:-1]) <= instruct.CHUNK + 100
+    assert max(len(part) for part, _ in chunks[:-1]) <= instructions.CHUNK + 100
     assert len(chunks) > 4
 
 
@@ -195,12 +269,17 @@ def test_long_texts_go_to_a_language_model_in_stretches_that_make_up_the_text() 
 def test_real_prompts(name: str, tmp_path: Path) -> None:
     groups = real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name]
     rows = with_pseudo(groups, "jpn_Jpan", tmp_path)
-    assert sum((differences(group, row) for group, row in zip(groups, rows, strict=True)), Counter()) == Counter()
+    assert (
+        sum((differences(group, row) for group, row in zip(groups, rows, strict=True)), Counter())
+        == Counter()
+    )
     assert not any(row.lost for row in rows)
 
 
 @pytest.mark.skipif("POLYPREF_REALDATA" not in os.environ, reason="wants real prompts in POLYPREF_REALDATA")
 @pytest.mark.parametrize("name", ["MT-Bench", "Arena-Hard", "self-instruct"])
 def test_a_real_translator_loses_nothing_of_real_prompts_in_silence(name: str, tmp_path: Path) -> None:
-    _, silent, _, _ = losses(name, real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name], tmp_path)
+    _, silent, _, _ = losses(
+        name, real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name], tmp_path
+    )
     assert re.fullmatch(r"0 of \d{2,3}", silent)

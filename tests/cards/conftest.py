@@ -15,23 +15,23 @@ import polars as pl
 import pytest
 from hubserver import HubServer
 
-from cards.folder import write_dataset
-from cards.languages import PAPER_23
-from cards.tables import prompt_id, rows_to_frame
+from polypref.cards.folder import write_dataset
+from polypref.languages.codes import PAPER_23
+from polypref.schemas import prompt_id, rows_to_frame
 
 ROOT = Path(__file__).parents[2]
 CLIENT = """
 import io, json, os, sys, traceback
 from contextlib import redirect_stdout
 from pathlib import Path
-import cards.calls
-from cards.errors import InputError
-from cards.hub import load, resolved, scan
-from cards.push import Options, dry_run
-from cards.push import push as pushed
-from cards.release import plans, release, set_tag
+import polypref.cards.retries
+from polypref.errors import InputError
+from polypref.cards.load import load_published, resolve_revision, scan_published
+from polypref.cards.push import Options, dry_run
+from polypref.cards.push import push as pushed
+from polypref.cards.release import plans, release, set_tag
 
-cards.calls.FIRST_PAUSE = 0.02
+polypref.cards.retries.FIRST_PAUSE = 0.02
 
 def publish(folder, repo, **options):
     return pushed(Path(folder), repo, Options(**options)).url
@@ -120,14 +120,31 @@ def make_candidates(pairs: pl.DataFrame) -> pl.DataFrame:
 def make_prompts(pairs: pl.DataFrame) -> pl.DataFrame:
     """The prompts of pairs, translated by `small`."""
     shared = {"source": "questions", "source_id": "7", "translator": "small", "measures": []}
-    english = [messages("user", f"Question {row['prompt'][0]['content'].split()[-1]}") for row in pairs.to_dicts()]
+    english = [
+        messages("user", f"Question {row['prompt'][0]['content'].split()[-1]}") for row in pairs.to_dicts()
+    ]
     kept = pairs.select("prompt_id", "language", "prompt").to_dicts()
-    return rows_to_frame([row | shared | {"prompt_en": text} for row, text in zip(kept, english, strict=True)], "prompts")
+    return rows_to_frame(
+        [row | shared | {"prompt_en": text} for row, text in zip(kept, english, strict=True)], "prompts"
+    )
 
 
 def make_rejected(language: str) -> pl.DataFrame:
-    row = {"prompt_id": "f" * 16, "language": language, "stage": "prompts", "rejected_by": "too_long", "messages": messages("user", "x")}
-    other = {"generator": "weak", "origin": "native", "sample": 0, "stage": "completions", "rejected_by": "empty", "messages": []}
+    row = {
+        "prompt_id": "f" * 16,
+        "language": language,
+        "stage": "prompts",
+        "rejected_by": "too_long",
+        "messages": messages("user", "x"),
+    }
+    other = {
+        "generator": "weak",
+        "origin": "native",
+        "sample": 0,
+        "stage": "completions",
+        "rejected_by": "empty",
+        "messages": [],
+    }
     return rows_to_frame([row, {**row, "prompt_id": "e" * 16, **other}], "rejected")
 
 
@@ -159,9 +176,18 @@ def make_run(folder: Path, languages: list[str], n: int = 40, salt: str = "") ->
     """A run's folder with the four published tables."""
     facts, pairs = make_facts(languages), {code: make_pairs(code, n, salt) for code in languages}
     published = folder / "published"
-    write_dataset(published / "prompts", "prompts", {code: make_prompts(rows) for code, rows in pairs.items()}, facts)
-    write_dataset(published / "completions", "candidates", {code: make_candidates(rows) for code, rows in pairs.items()}, facts)
-    write_dataset(published / "rejected", "rejected", {code: make_rejected(code) for code in languages}, facts)
+    write_dataset(
+        published / "prompts", "prompts", {code: make_prompts(rows) for code, rows in pairs.items()}, facts
+    )
+    write_dataset(
+        published / "completions",
+        "candidates",
+        {code: make_candidates(rows) for code, rows in pairs.items()},
+        facts,
+    )
+    write_dataset(
+        published / "rejected", "rejected", {code: make_rejected(code) for code in languages}, facts
+    )
     write_dataset(published / "pairs", "pairs", pairs, facts)
     return folder
 
@@ -187,18 +213,34 @@ class Client:
     def __init__(self, hub: HubServer, home: Path, xet: bool) -> None:
         home.mkdir()
         self.errors = home / "stderr"
-        variables = {**os.environ, **hub.env(token="hf_writer", home=home, xet=xet), "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-        variables |= {"HF_HUB_DOWNLOAD_TIMEOUT": "120", "HF_HUB_ETAG_TIMEOUT": "120", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        variables = {
+            **os.environ,
+            **hub.env(token="hf_writer", home=home, xet=xet),
+            "PYTHONPATH": str(ROOT),
+            "NO_COLOR": "1",
+        }
+        variables |= {
+            "HF_HUB_DOWNLOAD_TIMEOUT": "120",
+            "HF_HUB_ETAG_TIMEOUT": "120",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        }
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", CLIENT], env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+                [sys.executable, "-c", CLIENT],
+                env=variables,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
             )
 
     def run(self, text: str, cwd: Path, timeout: float) -> Any:
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         print(json.dumps({"text": text, "cwd": str(cwd)}), file=self.process.stdin, flush=True)
-        assert select.select([self.process.stdout], [], [], timeout)[0], f"no answer; {self.errors.read_text()[-2000:]}"
+        assert select.select([self.process.stdout], [], [], timeout)[0], (
+            f"no answer; {self.errors.read_text()[-2000:]}"
+        )
         answered = json.loads(self.process.stdout.readline())
         assert answered["error"] is None, answered["error"] + self.errors.read_text()[-2000:]
         assert not re.search("hf_(writer|reader|unknown)", answered["said"] + self.errors.read_text())

@@ -13,14 +13,14 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard
 
-from cards import plots
-from cards.dataset_card import SHARES, dataset_card, number
-from cards.errors import InputError
-from cards.folder import read_facts, write_dataset
-from cards.languages import LANGUAGES
-from cards.metadata import metadata
-from cards.prose import put_together
-from cards.tables import hash16, rows_to_frame
+from polypref.cards import charts
+from polypref.cards.dataset_card import SHARES, dataset_card, number
+from polypref.cards.folder import read_facts, write_dataset
+from polypref.cards.markers import put_together
+from polypref.cards.metadata import metadata
+from polypref.errors import InputError
+from polypref.languages.codes import LANGUAGES
+from polypref.schemas import hash16, rows_to_frame
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva", "nob_Latn"]
 
@@ -41,18 +41,31 @@ def tables(card: str) -> dict[str, dict[str, dict[str, str]]]:
     found: dict[str, Any] = {}
     for section in re.split(r"^## ", card, flags=re.M)[1:]:
         for n, table in enumerate(re.findall(r"(?:^\|.*\|\n?)+", section, flags=re.M)):
-            head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().split("\n")]
-            found[f"{section.splitlines()[0]} {n}"] = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+            head, _, *rows = [
+                [cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().split("\n")
+            ]
+            found[f"{section.splitlines()[0]} {n}"] = {
+                row[0]: dict(zip(head, row, strict=True)) for row in rows
+            }
     return found
 
 
 def test_every_number_equals_one_recomputed(folder: Path) -> None:
     found = tables((folder / "README.md").read_text())
-    sizes, funnel, scores = found["What is in it 0"], found["How many rows were kept, and why the others were not 0"], found["Scores 0"]
+    sizes, funnel, scores = (
+        found["What is in it 0"],
+        found["How many rows were kept, and why the others were not 0"],
+        found["Scores 0"],
+    )
     origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
     digests = found["Files 0"]
     assert set(found) == {
-        *("What is in it 0", "How many rows were kept, and why the others were not 0", "Scores 0", "Columns 0"),
+        *(
+            "What is in it 0",
+            "How many rows were kept, and why the others were not 0",
+            "Scores 0",
+            "Columns 0",
+        ),
         *("Whose rows they are 0", "Whose rows they are 1", "How it was made 0", "Licence 0", "Files 0"),
     }  # a table that is not here has numbers that nobody checks
     splits = {"train": 0, "test": 0}
@@ -66,27 +79,42 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
             assert sizes[code][split] == str(count)
             splits[split] += count
         size = sum(file.stat().st_size for file in (folder / "data" / code).iterdir())
-        assert sizes[code] | {"language": LANGUAGES[code].name, "MB": f"{size / 1e6:.2f}", "prompts": str(rows.height)} == sizes[code]
+        assert (
+            sizes[code]
+            | {"language": LANGUAGES[code].name, "MB": f"{size / 1e6:.2f}", "prompts": str(rows.height)}
+            == sizes[code]
+        )
         for column in ("prompt", "chosen", "rejected"):
             lengths = pl.Series([sum(len(m["content"]) for m in messages) for messages in rows[column]])
             assert sizes[code][f"{column} characters"] == number(lengths.median())
         for column in ("chosen_tokens", "rejected_tokens"):
             assert sizes[code][column.replace("_", " ")] == f"{rows[column].sum():,}"
-        lengths = [[sum(len(m["content"]) for m in messages) for messages in rows[side]] for side in ("chosen", "rejected")]
+        lengths = [
+            [sum(len(m["content"]) for m in messages) for messages in rows[side]]
+            for side in ("chosen", "rejected")
+        ]
         share = sum(a > b for a, b in zip(*lengths, strict=True)) / rows.height
         assert scores[code]["chosen is longer"] == f"{share:.1%}"
         for file in (folder / "data" / code).iterdir():
             digest, count = hashlib.sha256(file.read_bytes()).hexdigest(), pq.read_metadata(file).num_rows
             name = f"`{file.relative_to(folder)}`"
             assert digests[name] == {"file": name, "rows": str(count), "sha256": f"`{digest}`"}
-        assert funnel[code] == {"language": code, "prompts in": "90", "wrong_language": "7", "too_long": "3", "ties": str(i)}
+        assert funnel[code] == {
+            "language": code,
+            "prompts in": "90",
+            "wrong_language": "7",
+            "too_long": "3",
+            "ties": str(i),
+        }
         for column in ("chosen_score", "rejected_score", "margin"):
             for percent in (5, 50, 95):
                 value = rows[column].quantile(percent / 100, "linear")
                 assert scores[code][f"{column.replace('_', ' ')} {percent}%"] == number(round(value, 6))
         for table, column in ((origins, "chosen_origin"), (models, "chosen_model")):
             assert table[code] == {"language": code, **shares(rows[column])}
-    assert {split: sizes["default"][split] for split in splits} == {split: str(n) for split, n in splits.items()}
+    assert {split: sizes["default"][split] for split in splits} == {
+        split: str(n) for split, n in splits.items()
+    }
     assert origins["all"] == {"language": "all", **shares(pl.concat(everything)["chosen_origin"])}
     for column in ("chosen_tokens", "rejected_tokens"):
         assert sizes["default"][column.replace("_", " ")] == f"{pl.concat(everything)[column].sum():,}"
@@ -94,7 +122,10 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
     made = found["How it was made 0"]["translator"]
     assert (made["revision"], made["settings"]) == (f"`{'f' * 40}`", "beams 4")
     assert found["Licence 0"] == {
-        "source questions with numbers": {"made from": "source questions with numbers", "licence": "not known"},
+        "source questions with numbers": {
+            "made from": "source questions with numbers",
+            "licence": "not known",
+        },
         "translator facebook/m2m100_418M": {"made from": "translator facebook/m2m100_418M", "licence": "mit"},
     }
 
@@ -115,11 +146,16 @@ def test_every_table_is_counted_right(run, name: str) -> None:
     tokens = {"completions": ["tokens"], "pairs": ["chosen_tokens", "rejected_tokens"]}
     for code, rows in frames.items():
         for split in ("train", "test"):
-            found = sum(pq.read_metadata(file).num_rows for file in folder.glob(f"data/{code}/{split}-*.parquet"))
+            found = sum(
+                pq.read_metadata(file).num_rows for file in folder.glob(f"data/{code}/{split}-*.parquet")
+            )
             assert sizes[code][split] == str(found)
         assert sizes[code]["prompts"] == str(len(set(rows["prompt_id"])))
         for column in texts[name]:
-            lengths = [sum(len(m["content"]) for m in v) if isinstance(v, list) else len(v) for v in rows[column].to_list()]
+            lengths = [
+                sum(len(m["content"]) for m in v) if isinstance(v, list) else len(v)
+                for v in rows[column].to_list()
+            ]
             title = "text characters" if column == "messages" else f"{column} characters"
             assert sizes[code][title] == number(statistics.median(lengths))
             seen.add(title)
@@ -137,11 +173,16 @@ def test_every_table_is_counted_right(run, name: str) -> None:
         assert "Scores 0" not in card
     shown = [table for title, table in card.items() if title.startswith("Whose rows they are")]
     columns = [
-        column for column in SHARES["candidates" if name == "completions" else name] if any(r[column].count() for r in frames.values())
+        column
+        for column in SHARES["candidates" if name == "completions" else name]
+        if any(r[column].count() for r in frames.values())
     ]
     for table, column in zip(shown, columns, strict=True):
         for code, rows in [*frames.items(), ("all", pl.concat(frames.values()))]:
-            assert {value: share for value, share in table[code].items() if share != "0.0%"} == {"language": code, **shares(rows[column])}
+            assert {value: share for value, share in table[code].items() if share != "0.0%"} == {
+                "language": code,
+                **shares(rows[column]),
+            }
     assert {row["rows"] for row in card["Files 0"].values()} == {
         str(pq.read_metadata(file).num_rows) for file in folder.glob("data/*/*.parquet")
     }
@@ -149,11 +190,26 @@ def test_every_table_is_counted_right(run, name: str) -> None:
 
 def test_a_reason_stands_after_its_step_whichever_language_had_it_first(folder: Path) -> None:
     facts = read_facts(folder)
-    funnels = [{"prompts": 3, "a completions": 3, "pairs": 2, "no pair: tie": 1}, {"prompts": 4, "prompts: empty": 1, "a completions": 3}]
-    for code, funnel in zip(CODES, [*funnels, {"a completions": 1, "a completions: copied": 1}, {}], strict=True):
+    funnels = [
+        {"prompts": 3, "a completions": 3, "pairs": 2, "no pair: tie": 1},
+        {"prompts": 4, "prompts: empty": 1, "a completions": 3},
+    ]
+    for code, funnel in zip(
+        CODES, [*funnels, {"a completions": 1, "a completions: copied": 1}, {}], strict=True
+    ):
         facts["languages"][code]["funnel"] = funnel
-    (head, *_) = tables(dataset_card(facts))["How many rows were kept, and why the others were not 0"].values()
-    expected = ["language", "prompts", "prompts: empty", "a completions", "a completions: copied", "pairs", "no pair: tie"]
+    (head, *_) = tables(dataset_card(facts))[
+        "How many rows were kept, and why the others were not 0"
+    ].values()
+    expected = [
+        "language",
+        "prompts",
+        "prompts: empty",
+        "a completions",
+        "a completions: copied",
+        "pairs",
+        "no pair: tie",
+    ]
     assert list(head) == expected
 
 
@@ -164,11 +220,19 @@ def test_the_picture_shows_the_quantiles(folder: Path) -> None:
         lines = [(float(a), float(b)) for a, b in re.findall(r'd="M([\d.]+) [\d.]+H([\d.]+)"', svg)]
         expected = []
         for n, columns in enumerate((["chosen_score", "rejected_score"], ["margin"])):
-            ends = [[rows_of(folder, code)[column].quantile(q, "linear") for q in (0.05, 0.95)] for code in CODES for column in columns]
+            ends = [
+                [rows_of(folder, code)[column].quantile(q, "linear") for q in (0.05, 0.95)]
+                for code in CODES
+                for column in columns
+            ]
             low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-            left = plots.LABELS + n * (plots.PANEL + plots.GAP)
-            expected += [[left + plots.PANEL * (value - low) / (high - low) for value in end] for end in ends]
-        assert [x for pair in lines for x in pair] == pytest.approx([x for pair in expected for x in pair], abs=0.06)
+            left = charts.LABELS + n * (charts.PANEL + charts.GAP)
+            expected += [
+                [left + charts.PANEL * (value - low) / (high - low) for value in end] for end in ends
+            ]
+        assert [x for pair in lines for x in pair] == pytest.approx(
+            [x for pair in expected for x in pair], abs=0.06
+        )
         assert all(LANGUAGES[code].name.split(" (")[0] in svg for code in CODES)
 
 
@@ -177,7 +241,12 @@ def test_the_lineage_is_that_of_everything_made_with_it(folder: Path, tmp_path, 
     assert [hash16(made) for made in build.values()] == list(build)
     assert f"- `{next(iter(build))}`: {', '.join(CODES)}\n" in (folder / "README.md").read_text()
     candidates = rows_to_frame([], "candidates")
-    write_dataset(tmp_path / "other", "candidates", {"deu_Latn": candidates}, facts(CODES, name="acme/pairs-completions"))
+    write_dataset(
+        tmp_path / "other",
+        "candidates",
+        {"deu_Latn": candidates},
+        facts(CODES, name="acme/pairs-completions"),
+    )
     assert list(read_facts(tmp_path / "other")["builds"]) == list(build)
 
 
@@ -197,7 +266,9 @@ def test_the_metadata_is_valid_and_counts_right(folder: Path) -> None:
     assert [config.get("default") for config in meta["configs"]] == [True, None, None, None, None]
     for info, config in zip(meta["dataset_info"], meta["configs"], strict=True):
         files = [file for part in config["data_files"] for file in folder.glob(part["path"])]
-        assert sum(split["num_examples"] for split in info["splits"]) == sum(pq.read_metadata(file).num_rows for file in files)
+        assert sum(split["num_examples"] for split in info["splits"]) == sum(
+            pq.read_metadata(file).num_rows for file in files
+        )
         assert info["download_size"] == sum(file.stat().st_size for file in files)
         assert info["dataset_size"] == sum(split["num_bytes"] for split in info["splits"])
     assert len({info["description"] for info in meta["dataset_info"]}) == 5
@@ -224,7 +295,9 @@ def test_every_language_tag_stays_a_string_in_yaml(folder: Path) -> None:
 def test_what_people_wrote_is_kept(folder: Path, pairs, facts) -> None:
     readme = folder / "README.md"
     text = readme.read_text()
-    text = text.replace("\n---\n", "\npaperswithcode_id: mine\n---\n\nRead this first.\n\n", 1).replace("- rlhf\n", "- rlhf\n- law\n", 1)
+    text = text.replace("\n---\n", "\npaperswithcode_id: mine\n---\n\nRead this first.\n\n", 1).replace(
+        "- rlhf\n", "- rlhf\n- law\n", 1
+    )
     text = text.replace("configs:\n", "configs:\n- config_name: mine\n  data_files: mine.parquet\n", 1)
     readme.write_text(text + "\n## Thanks\n\nTo everyone | with $1 and {braces}.\n")
     write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 61)}, facts(CODES))
@@ -243,7 +316,9 @@ def test_what_people_wrote_is_kept(folder: Path, pairs, facts) -> None:
 
 def test_a_card_that_somebody_else_pushed_keeps_its_text_and_its_configs(folder: Path) -> None:
     info = {"config_name": "swh_Latn", "splits": [{"name": "train", "num_bytes": 1, "num_examples": 1}]}
-    header = yaml.safe_dump({"license": "mit", "tags": "old", "configs": [{"config_name": "swh_Latn"}], "dataset_info": info})
+    header = yaml.safe_dump(
+        {"license": "mit", "tags": "old", "configs": [{"config_name": "swh_Latn"}], "dataset_info": info}
+    )
     card = dataset_card(read_facts(folder), f"---\n{header}---\n# Mine\n\nWritten by hand.\n")
     assert card.endswith("<!-- polypref: generated text ends here. -->\n\n# Mine\n\nWritten by hand.\n")
     meta = yaml.safe_load(card.split("---\n")[1])
@@ -256,7 +331,10 @@ def test_a_card_that_somebody_else_pushed_keeps_its_text_and_its_configs(folder:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        (lambda card: card.replace("<!-- polypref: generated text ends here. -->", ""), "found only one of the two lines"),
+        (
+            lambda card: card.replace("<!-- polypref: generated text ends here. -->", ""),
+            "found only one of the two lines",
+        ),
         (lambda card: card.replace("license:", "license: [", 1), "metadata is not YAML"),
         (lambda card: "---\n- a list\n---\n", "metadata: found list, expected keys and values"),
     ],
@@ -268,12 +346,31 @@ def test_a_card_that_cannot_be_taken_apart_is_one_line(folder: Path, damage, lin
 
 def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
     prompt = [{"role": "user", "content": "Hallo?"}]
-    rows = [{"prompt_id": f"{i:016x}", "language": "deu_Latn", "prompt": prompt, "source": "questions"} for i in range(20)]
-    write_dataset(tmp_path, "prompts", {"deu_Latn": rows_to_frame(rows, "prompts")}, facts([], license=None, recipe="", sources=[]))
+    rows = [
+        {"prompt_id": f"{i:016x}", "language": "deu_Latn", "prompt": prompt, "source": "questions"}
+        for i in range(20)
+    ]
+    write_dataset(
+        tmp_path,
+        "prompts",
+        {"deu_Latn": rows_to_frame(rows, "prompts")},
+        facts([], license=None, recipe="", sources=[]),
+    )
     card = (tmp_path / "README.md").read_text()
     assert re.findall(r"^## (.*)", card, flags=re.M) == [
-        *("What is in it", "How to load it", "Whose rows they are", "Columns", "How it was made", "Lineage", "How to filter it"),
+        *(
+            "What is in it",
+            "How to load it",
+            "Whose rows they are",
+            "Columns",
+            "How it was made",
+            "Lineage",
+            "How to filter it",
+        ),
         *("Limits", "Licence", "Citation", "Files"),
     ]
     assert "$" not in card
-    assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {"language": "deu_Latn", "questions": "100.0%"}
+    assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {
+        "language": "deu_Latn",
+        "questions": "100.0%",
+    }

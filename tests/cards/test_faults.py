@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cards.folder import write_dataset
+from polypref.cards.folder import write_dataset
 
 FAULTS: dict[str, dict[str, Any]] = {
     "commit 503": {"match": "POST .*/commit/", "status": 503, "times": 2},
@@ -17,7 +17,11 @@ FAULTS: dict[str, dict[str, Any]] = {
     "tree 500": {"match": "GET .*/tree/", "status": 500},
     "create 503": {"match": "POST /api/repos/create", "status": 503},
     "lost answer of create": {"match": "POST /api/repos/create", "lost": True},
-    "validate-yaml 503 in HTML": {"match": "POST /api/validate-yaml", "status": 503, "body": "<html>busy</html>"},
+    "validate-yaml 503 in HTML": {
+        "match": "POST /api/validate-yaml",
+        "status": 503,
+        "body": "<html>busy</html>",
+    },
     "upload 500": {"match": "PUT /_lfs/", "status": 500},
 }
 
@@ -34,7 +38,10 @@ for n, fault in enumerate(json.loads({json.dumps(json.dumps(list(FAULTS.values()
 """)
     assert [fault.times for fault in hub.faults] == [0] * len(FAULTS)
     for n, name in enumerate(FAULTS):
-        assert look.commits(hub, f"acme/faulty-{n}") == ["Publish pairs: deu_Latn, eng_Latn", "initial commit"], name
+        assert look.commits(hub, f"acme/faulty-{n}") == [
+            "Publish pairs: deu_Latn, eng_Latn",
+            "initial commit",
+        ], name
         assert len(look.blobs(hub, f"acme/faulty-{n}")) == 9, name
 
 
@@ -49,7 +56,9 @@ WALK: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mode", "later"), [("lfs", False), ("xet", False), ("lfs", True)], ids=["lfs", "xet", "a language more"])
+@pytest.mark.parametrize(
+    ("mode", "later"), [("lfs", False), ("xet", False), ("lfs", True)], ids=["lfs", "xet", "a language more"]
+)
 def test_a_fault_at_every_call_of_a_publication(hub, client, run, look, mode: str, later: bool) -> None:
     """The whole state of main is in its history: an empty commit and a whole one (or two) were never half of anything."""
     run(["deu_Latn", "swh_Latn"] if later else ["deu_Latn"], 20)
@@ -81,8 +90,12 @@ answer(said)
     )
     assert len(said) == len(WALK) * len(calls)
     assert all("\n" not in line for line in said.values() if line)
-    print(f"{first}: {len(calls)} calls x {len(WALK)} faults; {sum(bool(line) for line in said.values())} needed a repeat")
-    expected = {name: rows_and_paths(look, hub, f"{whole}{name}") for name in ("", "-prompts", "-completions")}
+    print(
+        f"{first}: {len(calls)} calls x {len(WALK)} faults; {sum(bool(line) for line in said.values())} needed a repeat"
+    )
+    expected = {
+        name: rows_and_paths(look, hub, f"{whole}{name}") for name in ("", "-prompts", "-completions")
+    }
     for called in said:
         for name, there in expected.items():
             assert len(look.commits(hub, f"{called}{name}")) == 2 + later, f"{called}{name}: {said[called]}"

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import load_dataset
 
-from cards import folder as folders
-from cards.errors import InputError
-from cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
-from cards.tables import TABLES, rows_to_frame, split_of
+from polypref.cards import folder as folders
+from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
+from polypref.errors import InputError
+from polypref.schemas import TABLES, rows_to_frame, split_of
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva"]
 
@@ -21,12 +21,21 @@ def _own_cache(tmp_path, monkeypatch):
 
 
 def digests(folder: Path) -> dict[str, str]:
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file()
+    }
 
 
 def test_the_same_rows_give_the_same_bytes(tmp_path, pairs, facts) -> None:
     write_dataset(tmp_path / "a", "pairs", {code: pairs(code, 60) for code in CODES}, facts(CODES))
-    write_dataset(tmp_path / "b", "pairs", {code: pairs(code, 60).lazy().reverse() for code in reversed(CODES)}, facts(CODES))
+    write_dataset(
+        tmp_path / "b",
+        "pairs",
+        {code: pairs(code, 60).lazy().reverse() for code in reversed(CODES)},
+        facts(CODES),
+    )
     first = digests(tmp_path / "a")
     assert first == digests(tmp_path / "b")
     assert list(first) == [
@@ -43,7 +52,9 @@ def test_columns_are_plain_and_rows_sorted_and_split_by_prompt(tmp_path, pairs, 
     write_dataset(tmp_path, "pairs", {code: pairs(code, 60) for code in CODES}, facts(CODES))
     tests = set()
     for code in CODES:
-        found = {split: pl.read_parquet(parquet_files(tmp_path, (code,), split)) for split in ("train", "test")}
+        found = {
+            split: pl.read_parquet(parquet_files(tmp_path, (code,), split)) for split in ("train", "test")
+        }
         assert pl.concat(found.values()).sort("prompt_id").equals(pairs(code, 60))
         for split, rows in found.items():
             assert rows["prompt_id"].is_sorted()
@@ -70,18 +81,24 @@ def test_facts_describe_the_files(tmp_path, pairs, facts) -> None:
             assert file["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
             assert file["bytes"] == path.stat().st_size
             assert file["rows"] == pq.read_metadata(path).num_rows
-            assert file["arrow_bytes"] == pytest.approx(pq.read_table(path).nbytes, rel=0.01)  # null masks come and go
+            assert file["arrow_bytes"] == pytest.approx(
+                pq.read_table(path).nbytes, rel=0.01
+            )  # null masks come and go
         assert sum(file["rows"] for file in written["languages"][code]["files"]) == 60
 
 
-def test_large_languages_are_cut_into_even_shards_and_stale_ones_go(tmp_path, pairs, facts, monkeypatch) -> None:
+def test_large_languages_are_cut_into_even_shards_and_stale_ones_go(
+    tmp_path, pairs, facts, monkeypatch
+) -> None:
     monkeypatch.setattr(folders, "ROWS_PER_FILE", 20)
     write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 60)}, facts(CODES, test_share=0.0))
     names = [path.name for path in parquet_files(tmp_path)]
     assert names == [f"train-{n:05d}-of-00003.parquet" for n in range(3)]
     assert pl.scan_parquet(parquet_files(tmp_path)).collect().equals(pairs("deu_Latn", 60))
     write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 15)}, facts(CODES, test_share=0.0))
-    assert [path.name for path in (tmp_path / "data" / "deu_Latn").iterdir()] == ["train-00000-of-00001.parquet"]
+    assert [path.name for path in (tmp_path / "data" / "deu_Latn").iterdir()] == [
+        "train-00000-of-00001.parquet"
+    ]
 
 
 def test_a_language_added_later_leaves_the_others_as_they_are(tmp_path, pairs, facts) -> None:
@@ -109,10 +126,14 @@ def test_a_language_that_lost_all_its_rows_keeps_its_funnel(tmp_path, pairs, fac
 
 
 @pytest.mark.parametrize(("key", "value"), [("license", "cc-by-4.0"), ("test_share", 0.2)])
-def test_languages_that_cannot_stand_together_are_refused_before_a_file_is_written(tmp_path, pairs, facts, key, value) -> None:
+def test_languages_that_cannot_stand_together_are_refused_before_a_file_is_written(
+    tmp_path, pairs, facts, key, value
+) -> None:
     write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 30)}, facts(CODES))
     before = digests(tmp_path)
-    with pytest.raises(InputError, match=f"^acme/pairs: {key}: found {value!r}, but the languages already published have"):
+    with pytest.raises(
+        InputError, match=f"^acme/pairs: {key}: found {value!r}, but the languages already published have"
+    ):
         write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("eng_Latn", 30)}, facts(CODES, **{key: value}))
     assert digests(tmp_path) == before
 

@@ -1,7 +1,7 @@
 import pytest
 
-from cards.errors import InputError
-from cards.licences import known, licence
+from polypref.cards.licences import known, licence
+from polypref.errors import InputError
 
 NLLB = ("translator facebook/nllb-200-3.3B", "cc-by-nc-4.0")
 QWEN = ("generator Qwen/Qwen3-8B", "apache-2.0")
@@ -48,9 +48,21 @@ def test_a_licence_follows_from_the_parts(made_of, follows: str) -> None:
 @pytest.mark.parametrize(
     ("stated", "made_of", "line"),
     [
-        (None, [DOLLY, NLLB], "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with source databricks/databricks-dolly-15k"),
-        (None, [LLAMA, NLLB], "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with generator meta-llama/Llama-3.1-8B-Instruct"),
-        (None, [LLAMA, DOLLY], "source databricks/databricks-dolly-15k (cc-by-sa-3.0) conflicts with generator meta-llama"),
+        (
+            None,
+            [DOLLY, NLLB],
+            "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with source databricks/databricks-dolly-15k",
+        ),
+        (
+            None,
+            [LLAMA, NLLB],
+            "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with generator meta-llama/Llama-3.1-8B-Instruct",
+        ),
+        (
+            None,
+            [LLAMA, DOLLY],
+            "source databricks/databricks-dolly-15k (cc-by-sa-3.0) conflicts with generator meta-llama",
+        ),
         (
             None,
             [LLAMA, ("generator g", "gemma")],
@@ -63,8 +75,16 @@ def test_a_licence_follows_from_the_parts(made_of, follows: str) -> None:
             [QWEN, NLLB],
             "apache-2.0 is stated, but conflicts with translator facebook/nllb-200-3.3B (cc-by-nc-4.0)",
         ),
-        ("cc-by-4.0", [DOLLY], "cc-by-4.0 is stated, but conflicts with source databricks/databricks-dolly-15k (cc-by-sa-3.0)"),
-        (None, [QWEN, LOCAL], "none is stated and that of generator local is not known; state publish.license"),
+        (
+            "cc-by-4.0",
+            [DOLLY],
+            "cc-by-4.0 is stated, but conflicts with source databricks/databricks-dolly-15k (cc-by-sa-3.0)",
+        ),
+        (
+            None,
+            [QWEN, LOCAL],
+            "none is stated and that of generator local is not known; state publish.license",
+        ),
         (None, [], "none is stated and none follows"),
     ],
 )

@@ -3,9 +3,9 @@ from itertools import combinations
 import polars as pl
 import pytest
 
-from cards.errors import InputError
-from cards.languages import PAPER_23
-from cards.mixtures import NAMED, Mixture, apply, mixture
+from polypref.cards.mixtures import NAMED, Mixture, apply, mixture
+from polypref.errors import InputError
+from polypref.languages.codes import PAPER_23
 
 LANGUAGES = ("deu_Latn", "eng_Latn", "zho_Hans")
 
@@ -14,7 +14,13 @@ def rows(counts: dict[str, range]) -> pl.DataFrame:
     """Prompts by number in each language; a prompt has the same id in all of them."""
     return pl.concat(
         pl.DataFrame(
-            {"prompt_id": [f"{i:016x}" for i in ids], "language": code, "builder": "b", "rank": 0, "margin": [float(i) for i in ids]}
+            {
+                "prompt_id": [f"{i:016x}" for i in ids],
+                "language": code,
+                "builder": "b",
+                "rank": 0,
+                "margin": [float(i) for i in ids],
+            }
         )
         for code, ids in counts.items()
     )
@@ -52,13 +58,17 @@ def test_same_takes_the_same_prompts_as_far_as_all_languages_have_them() -> None
     # prompts 200 to 799 stand in all of the languages
     frame = rows({"deu_Latn": range(800), "eng_Latn": range(100, 1000), "zho_Hans": range(200, 1100)})
     first = taken(frame, languages=LANGUAGES, rows=600)
-    assert first["deu_Latn"] == first["eng_Latn"] == first["zho_Hans"] == {f"{i:016x}" for i in range(200, 800)}
+    assert (
+        first["deu_Latn"] == first["eng_Latn"] == first["zho_Hans"] == {f"{i:016x}" for i in range(200, 800)}
+    )
     more = taken(frame, languages=LANGUAGES, rows=700)
     assert all(first[code] < more[code] and len(more[code]) == 700 for code in LANGUAGES)
 
 
 def test_disjoint_takes_no_prompt_twice_and_deals_evenly() -> None:
-    picked = taken(rows(dict.fromkeys(LANGUAGES, range(900))), languages=LANGUAGES, rows=300, overlap="disjoint")
+    picked = taken(
+        rows(dict.fromkeys(LANGUAGES, range(900))), languages=LANGUAGES, rows=300, overlap="disjoint"
+    )
     assert all(len(ids) == 300 for ids in picked.values())
     assert not any(picked[a] & picked[b] for a, b in combinations(LANGUAGES, 2))
 
@@ -70,7 +80,13 @@ def test_the_seed_decides_and_the_order_of_the_rows_does_not() -> None:
     other = apply(frame, Mixture(languages=LANGUAGES, rows=50, seed=1))
     assert len(set(first["prompt_id"]) & set(other["prompt_id"])) < 25
     # Fixed for good: what is trained on today can be drawn again.
-    assert sorted(int(i, 16) for i in taken(frame, languages=["eng_Latn"], rows=5)["eng_Latn"]) == [94, 149, 275, 374, 443]
+    assert sorted(int(i, 16) for i in taken(frame, languages=["eng_Latn"], rows=5)["eng_Latn"]) == [
+        94,
+        149,
+        275,
+        374,
+        443,
+    ]
 
 
 def test_several_pairs_of_a_prompt_count_as_rows() -> None:
@@ -81,7 +97,9 @@ def test_several_pairs_of_a_prompt_count_as_rows() -> None:
 
 def test_too_few_rows_are_an_error_with_have_and_want() -> None:
     frame = rows({"deu_Latn": range(30), "eng_Latn": range(60)})
-    with pytest.raises(InputError, match=r"^mixture: deu_Latn: have 30 rows, want 50; allow_short takes them$"):
+    with pytest.raises(
+        InputError, match=r"^mixture: deu_Latn: have 30 rows, want 50; allow_short takes them$"
+    ):
         apply(frame, Mixture(languages=("eng_Latn", "de"), rows=50))
     short = taken(frame, languages=["eng_Latn", "deu_Latn", "fra_Latn"], rows=50, allow_short=True)
     assert {code: len(ids) for code, ids in short.items()} == {"eng_Latn": 50, "deu_Latn": 30, "fra_Latn": 0}

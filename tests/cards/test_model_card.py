@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import yaml
 
-from cards.model_card import documents, model_card
+from polypref.cards.model_card import documents, model_card
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -24,12 +24,21 @@ FACTS: dict[str, Any] = {
     "name": "tuned",
     "license": "cc-by-nc-4.0",
     "base": {"model": "ORG/base", "revision": "b" * 40, "on_hub": True},
-    "data": {"name": "ORG/pairs", "revision": "c" * 40, "digest": "sha256:d", "on_hub": True, "mixture": "ml-5-50k"}
+    "data": {
+        "name": "ORG/pairs",
+        "revision": "c" * 40,
+        "digest": "sha256:d",
+        "on_hub": True,
+        "mixture": "ml-5-50k",
+    }
     | {"rows": {"deu_Latn": 12345, "zho_Hans": 7, "zho_Hant": 1, "ceb_Latn": 2}},
     "reward": {"model": "ORG/judge", "revision": "e" * 40, "on_hub": True},
     "left_out": 0,
     "lora": False,
-    "curve": [{"step": step, "loss": 0.0, "reward": step / 10, "kl": 0.01, "without_eos": None} for step in range(1, 101)],
+    "curve": [
+        {"step": step, "loss": 0.0, "reward": step / 10, "kl": 0.01, "without_eos": None}
+        for step in range(1, 101)
+    ],
 }
 
 
@@ -44,14 +53,26 @@ def test_the_hub_can_link_base_model_and_data() -> None:
     found = metadata(model_card(FACTS))
     assert found["base_model"] == "ORG/base"
     assert found["datasets"] == ["ORG/pairs"]
-    assert found["language"] == ["de", "zh", "ceb"]  # ISO 639-1, or 639-3 where there is none; a language in two scripts once
+    assert found["language"] == [
+        "de",
+        "zh",
+        "ceb",
+    ]  # ISO 639-1, or 639-3 where there is none; a language in two scripts once
     assert found["library_name"] == "transformers"
     assert ModelCardData(**found).to_dict() == found
 
 
 def test_every_revision_and_number_stands_in_the_card() -> None:
     card = model_card(FACTS)
-    for text in ("b" * 40, "c" * 40, "e" * 40, "sha256:d", "| German | `deu_Latn` | 12,345 |", "mixture `ml-5-50k`", "| `epochs` | 0.5 |"):
+    for text in (
+        "b" * 40,
+        "c" * 40,
+        "e" * 40,
+        "sha256:d",
+        "| German | `deu_Latn` | 12,345 |",
+        "mixture `ml-5-50k`",
+        "| `epochs` | 0.5 |",
+    ):
         assert text in card
     assert "max_steps" not in card
     assert "left out" not in card
@@ -71,8 +92,14 @@ def test_the_picture_draws_the_curve() -> None:
     assert list(drawn) == ["README.md", "assets/curve-light.svg", "assets/curve-dark.svg"]
     assert b'srcset="assets/curve-dark.svg"' in drawn["README.md"]
     svg = ElementTree.fromstring(drawn["assets/curve-light.svg"])
-    reward, kl = ([tuple(map(float, xy.split(","))) for xy in line.attrib["points"].split()] for line in svg.iter(f"{SVG}polyline"))
-    assert (reward[0], reward[-1]) == ((60.0, 164.0), (300.0, 44.0))  # from the lowest left to the highest right
+    reward, kl = (
+        [tuple(map(float, xy.split(","))) for xy in line.attrib["points"].split()]
+        for line in svg.iter(f"{SVG}polyline")
+    )
+    assert (reward[0], reward[-1]) == (
+        (60.0, 164.0),
+        (300.0, 44.0),
+    )  # from the lowest left to the highest right
     assert (len(reward), {y for _, y in kl}) == (100, {164.0})
     texts = [text.text for text in svg.iter(f"{SVG}text")]
     assert texts == ["reward", "10", "0.1", "step 1", "100", "kl", "0.01", "0.01", "step 1", "100"]

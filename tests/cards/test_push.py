@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from cards.errors import InputError
-from cards.folder import write_dataset
-from cards.languages import PAPER_23
-from cards.push import push
+from polypref.cards.folder import write_dataset
+from polypref.cards.push import push
+from polypref.errors import InputError
+from polypref.languages.codes import PAPER_23
 
 
 @pytest.fixture
@@ -19,7 +19,9 @@ def folder(tmp_path, pairs, facts) -> Path:
 
 
 @pytest.mark.parametrize("xet", [False, True], ids=["lfs", "xet"])
-def test_publish_23_languages_and_add_one_later(hub, client, tmp_path, pairs, facts, look, repo, xet: bool) -> None:
+def test_publish_23_languages_and_add_one_later(
+    hub, client, tmp_path, pairs, facts, look, repo, xet: bool
+) -> None:
     codes = list(PAPER_23)
     write_dataset(tmp_path / "pairs", "pairs", {code: pairs(code, 40) for code in codes}, facts(codes))
     url, again, german, everything, feature, languages, row = client(
@@ -33,7 +35,9 @@ answer([url, again, german.num_rows, everything.num_rows, str(german["train"].fe
 """,
         xet=xet,
     )
-    assert url == again == f"{hub.url}/datasets/{repo}/commit/{hub.repo('dataset', repo).ref('refs/heads/main')}"
+    assert (
+        url == again == f"{hub.url}/datasets/{repo}/commit/{hub.repo('dataset', repo).ref('refs/heads/main')}"
+    )
     assert look.commits(hub, repo) == ["Publish pairs: 23 languages", "initial commit"]
     assert bool([r for r in hub.log if r["path"].startswith("/_lfs/")]) == (not xet)
     assert bool([r for r in hub.log if "xet-write-token" in r["path"]]) == xet
@@ -70,14 +74,18 @@ answer([load_dataset("{repo}", "swh_Latn", split="train").num_rows, load_dataset
     assert "| swh_Latn | Swahili |" in card
 
 
-def test_fewer_rows_replace_a_language_and_its_stale_shards(hub, client, folder, pairs, facts, look, repo) -> None:
+def test_fewer_rows_replace_a_language_and_its_stale_shards(
+    hub, client, folder, pairs, facts, look, repo
+) -> None:
     client(f'publish("pairs", "{repo}")')
     before = look.blobs(hub, repo)
     write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 20)}, facts(["deu_Latn"], test_share=0.1))
     for path in folder.glob("data/deu_Latn/test-*"):
         path.unlink()
     described = json.loads((folder / "facts.json").read_text())
-    described["languages"]["deu_Latn"]["files"] = [f for f in described["languages"]["deu_Latn"]["files"] if f["split"] == "train"]
+    described["languages"]["deu_Latn"]["files"] = [
+        f for f in described["languages"]["deu_Latn"]["files"] if f["split"] == "train"
+    ]
     (folder / "facts.json").write_text(json.dumps(described))
     client(f'publish("pairs", "{repo}", message="Smaller")')
     assert set(before) - set(look.blobs(hub, repo)) == {"data/deu_Latn/test-00000-of-00001.parquet"}
@@ -139,28 +147,44 @@ def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, p
         push(tmp_path, "acme/pairs")
     file = next(folder.glob("data/deu_Latn/train-*"))
     file.write_bytes(file.read_bytes()[:-1])
-    with pytest.raises(InputError, match=r"parquet: found another size, expected the file that facts\.json describes$"):
+    with pytest.raises(
+        InputError, match=r"parquet: found another size, expected the file that facts\.json describes$"
+    ):
         push(folder, "acme/pairs")
-    write_dataset(tmp_path / "bare", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], license=None))
-    with pytest.raises(InputError, match="licence: none is stated and that of source questions with numbers is not known"):
+    write_dataset(
+        tmp_path / "bare", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], license=None)
+    )
+    with pytest.raises(
+        InputError, match="licence: none is stated and that of source questions with numbers is not known"
+    ):
         push(tmp_path / "bare", "acme/pairs")
-    model = {"role": "translator", "name": "nllb", "model": "facebook/nllb-200-3.3B", "revision": "", "license": "cc-by-nc-4.0"}
-    write_dataset(tmp_path / "nllb", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], models=[model]))
+    model = {
+        "role": "translator",
+        "name": "nllb",
+        "model": "facebook/nllb-200-3.3B",
+        "revision": "",
+        "license": "cc-by-nc-4.0",
+    }
+    write_dataset(
+        tmp_path / "nllb", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], models=[model])
+    )
     stated = r"licence: apache-2\.0 is stated, but conflicts with translator facebook/nllb-200-3\.3B \(cc-by-nc-4\.0\)"
     with pytest.raises(InputError, match=stated):
         push(tmp_path / "nllb", "acme/pairs")
 
 
 def test_pull_requests_branches_and_tags(hub, client, folder, pairs, facts, look, repo) -> None:
-    client(f'publish("pairs", "{repo}"); set_tag("{repo}", "v1", resolved("{repo}")); set_tag("{repo}", "v1", resolved("{repo}"))')
+    client(
+        f'publish("pairs", "{repo}"); set_tag("{repo}", "v1", resolve_revision("{repo}")); set_tag("{repo}", "v1", resolve_revision("{repo}"))'
+    )
     write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 40, "second")}, facts(["deu_Latn"]))
     first, second, sha, salts, taken = client(f"""
 first = publish("pairs", "{repo}", pr=True)
 second = publish("pairs", "{repo}", pr=True)
-loaded = [load("{repo}", language="de", split="train", revision=revision) for revision in ("v1", "refs/pr/1", "main")]
+loaded = [load_published("{repo}", language="de", split="train", revision=revision) for revision in ("v1", "refs/pr/1", "main")]
 salts = [rows[0]["chosen"][0]["content"].split(" ")[1] for rows in loaded]
 publish("pairs", "{repo}", revision="next")
-answer([first, second, resolved("{repo}", "v1"), salts, line(set_tag, "{repo}", "v1", resolved("{repo}", "next"))])
+answer([first, second, resolve_revision("{repo}", "v1"), salts, line(set_tag, "{repo}", "v1", resolve_revision("{repo}", "next"))])
 """)
     git = hub.repo("dataset", repo)
     assert first == second == f"{hub.url}/datasets/{repo}/discussions/1"
@@ -172,7 +196,9 @@ answer([first, second, resolved("{repo}", "v1"), salts, line(set_tag, "{repo}", 
     assert len(look.commits(hub, repo, branch="next")) == 3
 
 
-def test_a_publisher_who_is_overtaken_plans_again(hub, client, folder, tmp_path, pairs, facts, look, repo) -> None:
+def test_a_publisher_who_is_overtaken_plans_again(
+    hub, client, folder, tmp_path, pairs, facts, look, repo
+) -> None:
     for name, code in (("a", "fra_Latn"), ("b", "ita_Latn")):
         write_dataset(tmp_path / name, "pairs", {code: pairs(code, 20)}, facts([code]))
     client(f"""
@@ -188,19 +214,36 @@ publish("a", "{repo}")
 """)
     assert [r["status"] for r in hub.log if "/commit/" in r["path"]] == [200, 200, 412, 200]
     assert look.commits(hub, repo)[:2] == ["Publish pairs: fra_Latn", "Publish pairs: ita_Latn"]
-    assert list(json.loads(look.text(hub, repo, "facts.json"))["languages"]) == ["deu_Latn", "eng_Latn", "fra_Latn", "ita_Latn"]
+    assert list(json.loads(look.text(hub, repo, "facts.json"))["languages"]) == [
+        "deu_Latn",
+        "eng_Latn",
+        "fra_Latn",
+        "ita_Latn",
+    ]
 
 
-def test_two_publishers_at_once_both_land(hub, client, clients, folder, tmp_path, pairs, facts, look, repo) -> None:
+def test_two_publishers_at_once_both_land(
+    hub, client, clients, folder, tmp_path, pairs, facts, look, repo
+) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     client(f'publish("pairs", "{repo}")')
     for name, code in (("a", "fra_Latn"), ("b", "ita_Latn")):
         write_dataset(tmp_path / name, "pairs", {code: pairs(code, 20)}, facts([code]))
     with ThreadPoolExecutor(2) as both:
-        list(both.map(lambda named: client(f'publish("{named[0]}", "{repo}")', xet=named[1]), (("a", False), ("b", True))))
-    assert list(json.loads(look.text(hub, repo, "facts.json"))["languages"]) == ["deu_Latn", "eng_Latn", "fra_Latn", "ita_Latn"]
-    assert client(f'answer(load("{repo}", split="train+test").num_rows)') == 120
+        list(
+            both.map(
+                lambda named: client(f'publish("{named[0]}", "{repo}")', xet=named[1]),
+                (("a", False), ("b", True)),
+            )
+        )
+    assert list(json.loads(look.text(hub, repo, "facts.json"))["languages"]) == [
+        "deu_Latn",
+        "eng_Latn",
+        "fra_Latn",
+        "ita_Latn",
+    ]
+    assert client(f'answer(load_published("{repo}", split="train+test").num_rows)') == 120
 
 
 def test_another_column_of_a_language_is_named(client, folder, tmp_path, pairs, facts, repo) -> None:
@@ -210,7 +253,10 @@ def test_another_column_of_a_language_is_named(client, folder, tmp_path, pairs, 
     (folder / "facts.json").write_text(json.dumps(described))
     write_dataset(tmp_path / "french", "pairs", {"fra_Latn": pairs("fra_Latn", 20)}, facts(["fra_Latn"]))
     write_dataset(
-        tmp_path / "whole", "pairs", {code: pairs(code, 20) for code in ("deu_Latn", "eng_Latn")}, facts(["deu_Latn", "eng_Latn"])
+        tmp_path / "whole",
+        "pairs",
+        {code: pairs(code, 20) for code in ("deu_Latn", "eng_Latn")},
+        facts(["deu_Latn", "eng_Latn"]),
     )
     refused = client(f"""
 publish("pairs", "{repo}")

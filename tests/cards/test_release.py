@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from cards import checkpoint
-from cards.errors import InputError
-from cards.folder import content_of, read_facts
-from cards.release import datasets
-from cards.show import plain, print_chain, print_rows, show
-from cards.trace import chain
+from polypref.cards import checkpoint
+from polypref.cards.folder import content_of, read_facts
+from polypref.cards.release import datasets
+from polypref.cards.show import first_rows, plain, print_rows, print_trace
+from polypref.cards.trace import trace_prompt
+from polypref.errors import InputError
 
 CODES = ["deu_Latn", "pes_Arab"]
 
@@ -28,11 +28,11 @@ def test_a_run_becomes_repositories_that_name_each_other(hub, client, run, look,
     run(CODES)
     again, said, traced = client(
         f"""
-from cards.trace import chain
+from polypref.cards.trace import trace_prompt
 first = release(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
 again = release(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
-row = load("{repo}", language="de", split="train")[0]
-traced = chain("{repo}", row["prompt_id"], "German")
+row = load_published("{repo}", language="de", split="train")[0]
+traced = trace_prompt("{repo}", row["prompt_id"], "German")
 answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for pushed in first], [row, [traced[key] for key in
     ("prompt", "completions", "pairs", "places", "models", "lineage")]]])
 """,
@@ -49,32 +49,53 @@ answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for push
     assert [hub.repo("dataset", f"{repo}-{name}").ref("refs/tags/v1") for name in names] == said[:3]
     beside = json.loads(look.text(hub, f"{repo}-completions", "facts.json"))["related"]
     assert {name: other["commit"] for name, other in beside.items()} == {"prompts": said[0]}
-    assert f"- pairs: [{repo}](https://huggingface.co/datasets/{repo}), which name" in look.text(hub, f"{repo}-prompts", "README.md")
+    assert f"- pairs: [{repo}](https://huggingface.co/datasets/{repo}), which name" in look.text(
+        hub, f"{repo}-prompts", "README.md"
+    )
     card = look.text(hub, repo, "README.md")
-    assert f"- prompts: [{repo}-prompts](https://huggingface.co/datasets/{repo}-prompts/tree/{said[0]}) at `{said[0]}`" in card
+    assert (
+        f"- prompts: [{repo}-prompts](https://huggingface.co/datasets/{repo}-prompts/tree/{said[0]}) at `{said[0]}`"
+        in card
+    )
     order = [r["path"] for r in hub.log if "/commit/" in r["path"]]
-    assert [path.split("/")[4].removeprefix(repo.split("/")[1]) for path in order] == ["-prompts", "-completions", "-rejected", ""]
+    assert [path.split("/")[4].removeprefix(repo.split("/")[1]) for path in order] == [
+        "-prompts",
+        "-completions",
+        "-rejected",
+        "",
+    ]
     collections = [c for c in hub.collections.values() if c["title"] == repo.split("/")[1]]
-    assert [sorted(item["id"] for item in c["items"]) for c in collections] == [sorted([repo, *(f"{repo}-{name}" for name in names)])]
+    assert [sorted(item["id"] for item in c["items"]) for c in collections] == [
+        sorted([repo, *(f"{repo}-{name}" for name in names)])
+    ]
 
     row, (prompt, completions, pairs, places, models, lineage) = traced
     assert prompt["prompt"] == row["prompt"]
     assert prompt["translator"] in models
-    assert [(c["rank"], c["completion"]) for c in completions] == [(1, row["chosen"][0]["content"]), (2, row["rejected"][0]["content"])]
-    assert [c["scores"] for c in completions] == [[{"name": "reward", "value": row[side]}] for side in ("chosen_score", "rejected_score")]
+    assert [(c["rank"], c["completion"]) for c in completions] == [
+        (1, row["chosen"][0]["content"]),
+        (2, row["rejected"][0]["content"]),
+    ]
+    assert [c["scores"] for c in completions] == [
+        [{"name": "reward", "value": row[side]}] for side in ("chosen_score", "rejected_score")
+    ]
     assert pairs == [row]
     assert places["completions"] == f"{repo}-completions@{said[1]}"
     assert lineage in card
 
 
-def test_one_language_more_changes_all_of_its_repositories_and_no_other_language(hub, client, run, look, repo) -> None:
+def test_one_language_more_changes_all_of_its_repositories_and_no_other_language(
+    hub, client, run, look, repo
+) -> None:
     run([*CODES, "swh_Latn"])
     client(f'release(Path("run"), "{repo}", Options(languages=("deu_Latn", "pes_Arab")))')
     before = {name: look.blobs(hub, f"{repo}{name}") for name in ("", "-prompts")}
     client(f'release(Path("run"), "{repo}", Options(languages=("swh_Latn",)))')
     for name, old in before.items():
         new = look.blobs(hub, f"{repo}{name}")
-        assert {path: new[path] for path in old if path.startswith("data/")} == {p: b for p, b in old.items() if p.startswith("data/")}
+        assert {path: new[path] for path in old if path.startswith("data/")} == {
+            p: b for p, b in old.items() if p.startswith("data/")
+        }
         assert {path.split("/")[1] for path in new if path.startswith("data/")} == {*CODES, "swh_Latn"}
     facts = json.loads(look.text(hub, repo, "facts.json"))
     git = hub.repo("dataset", f"{repo}-prompts")
@@ -86,7 +107,9 @@ HfApi().upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", rep
 """)
     before = look.commits(hub, repo)
     client(f'release(Path("run"), "{repo}", Options())')
-    assert look.commits(hub, repo) == before, "a word in the card of the prompts is no reason to change the pairs"
+    assert look.commits(hub, repo) == before, (
+        "a word in the card of the prompts is no reason to change the pairs"
+    )
     assert look.text(hub, f"{repo}-prompts", "README.md").endswith("\nMine.\n")
 
 
@@ -96,17 +119,19 @@ def test_private_gated_and_in_a_pull_request(hub, client, run, repo) -> None:
 release(Path("run"), "{repo}", Options(private=True, gated="auto"))
 release(Path("run"), "{repo}", Options(pr=True, message="Once more"))
 os.environ["HF_TOKEN"] = ""
-answer([line(load, "{repo}")])
+answer([line(load_published, "{repo}")])
 """)
     for name in ("", "-prompts", "-completions"):
         meta = hub.repo("dataset", f"{repo}{name}").meta
         assert (meta["private"], meta["gated"], meta["discussions"]) == (True, "auto", [])
     assert [c["private"] for c in hub.collections.values() if c["title"] == repo.split("/")[1]] == [True]
-    assert lines == [f"{repo}: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"]
+    assert lines == [
+        f"{repo}: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
+    ]
     run(CODES, salt="second")
     urls = client(f"""
 urls = [pushed.url for pushed in release(Path("run"), "{repo}", Options(pr=True))]
-answer([urls, load("{repo}", language="de", revision="refs/pr/1", split="train")[0]["chosen"][0]["content"].split()[1]])
+answer([urls, load_published("{repo}", language="de", revision="refs/pr/1", split="train")[0]["chosen"][0]["content"].split()[1]])
 """)
     assert urls[0][1:] == [f"{hub.url}/datasets/{repo}{name}/discussions/1" for name in ("-completions", "")]
     assert urls[1] == "second"
@@ -114,20 +139,24 @@ answer([urls, load("{repo}", language="de", revision="refs/pr/1", split="train")
 
 def test_a_run_on_disk_is_traced_and_shown(run, tmp_path) -> None:
     folder = run(CODES)
-    row = next(iter(show(folder / "published" / "pairs", "Persian", 1)))
-    traced = chain(folder, row["prompt_id"], "fa")
-    text = output(print_chain, traced)
+    row = next(iter(first_rows(folder / "published" / "pairs", "Persian", 1)))
+    traced = trace_prompt(folder, row["prompt_id"], "fa")
+    text = output(print_trace, traced)
     assert "translated by small: facebook/m2m100_418M at" in text
     assert "(beams 4)" in text.replace("\n", " ")
-    assert text.index("completion rank 1") < text.index("completion rank 2") < text.index("pair native-vs-translated 0")
+    assert (
+        text.index("completion rank 1")
+        < text.index("completion rank 2")
+        < text.index("pair native-vs-translated 0")
+    )
     with pytest.raises(InputError, match=r"run: no row of the prompt 'abc' in deu_Latn$"):
-        chain(folder, "abc", "de")
-    assert "left out of prompts: too_long" in output(print_chain, chain(folder, "f" * 16, "de"))
+        trace_prompt(folder, "abc", "de")
+    assert "left out of prompts: too_long" in output(print_trace, trace_prompt(folder, "f" * 16, "de"))
 
 
 def test_right_to_left_rows_stand_on_the_right_and_cannot_steer_the_terminal(run) -> None:
     folder = run(CODES) / "published" / "pairs"
-    persian, german = (output(print_rows, show(folder, code, 1)) for code in CODES[::-1])
+    persian, german = (output(print_rows, first_rows(folder, code, 1)) for code in CODES[::-1])
     line = next(line for line in persian.splitlines() if "pes_Arab: " in line)
     assert line.startswith(" ")
     assert line.strip()[0] == "\u2067"
@@ -137,7 +166,10 @@ def test_right_to_left_rows_stand_on_the_right_and_cannot_steer_the_terminal(run
 
 
 def test_what_a_folder_lacks_is_said(tmp_path, run) -> None:
-    with pytest.raises(InputError, match=r"found no published/pairs, expected a run's folder, a published folder or a checkpoint"):
+    with pytest.raises(
+        InputError,
+        match=r"found no published/pairs, expected a run's folder, a published folder or a checkpoint",
+    ):
         datasets(tmp_path, "acme/pairs")
     folder = run(CODES)
     (folder / "published" / "rejected" / "facts.json").unlink()
@@ -155,12 +187,21 @@ def make_checkpoint(folder: Path, content: str = "", **key: object) -> None:
         "name": folder.name,
         "license": "apache-2.0",
         "base": {"model": "policy", "revision": "f" * 40, "on_hub": False},
-        "data": {"name": "pairs", "revision": None, "digest": "sha256:0", "on_hub": False, "mixture": None, "rows": {"deu_Latn": 30}}
+        "data": {
+            "name": "pairs",
+            "revision": None,
+            "digest": "sha256:0",
+            "on_hub": False,
+            "mixture": None,
+            "rows": {"deu_Latn": 30},
+        }
         | {"license": "apache-2.0", "content": content},
         "left_out": 0,
     }
     (folder / "training.json").write_text(json.dumps(made_from))
-    (folder / "training_log.jsonl").write_text('{"step": 1, "loss": 0.7, "reward_margin": 0.1, "reward_accuracy": 0.5}\n')
+    (folder / "training_log.jsonl").write_text(
+        '{"step": 1, "loss": 0.7, "reward_margin": 0.1, "reward_accuracy": 0.5}\n'
+    )
 
 
 def test_checkpoints_go_out_with_their_data_and_their_win_rates(hub, client, run, look, repo) -> None:
@@ -168,12 +209,28 @@ def test_checkpoints_go_out_with_their_data_and_their_win_rates(hub, client, run
     content = content_of(read_facts(folder / "published" / "pairs"))
     make_checkpoint(folder / "checkpoints" / "dpo", content)
     make_checkpoint(folder / "checkpoints" / "control", control="shuffle")
-    games = {"win": 0.5, "loss": 0.25, "tie": 0.25, "difference": 0.25, "low": 0.1, "high": 0.4, "games": 40, "prompts": 20}
+    games = {
+        "win": 0.5,
+        "loss": 0.25,
+        "tie": 0.25,
+        "difference": 0.25,
+        "low": 0.1,
+        "high": 0.4,
+        "games": 40,
+        "prompts": 20,
+    }
     result = {
         "base": "base",
         "prompts": {"name": "pairs", "revision": None, "split": "test", "count": 20},
         "models": {"base": {"model": "policy"}, "mine": {"model": "dpo"}},
-        "winrate": {"mine": {"oracle": {**games, "languages": {"deu_Latn": {**games, "win": 0.625, "low": None, "high": None}}}}},
+        "winrate": {
+            "mine": {
+                "oracle": {
+                    **games,
+                    "languages": {"deu_Latn": {**games, "win": 0.625, "low": None, "high": None}},
+                }
+            }
+        },
     }
     (folder / "eval").mkdir()
     (folder / "eval" / "winrate.json").write_text(json.dumps(result))
@@ -213,7 +270,9 @@ answer([planned, show().splitlines()[-1]])
     assert (f"{repo}-dpo", "model") in [(item["id"], item["type"]) for item in items]
 
 
-def test_a_checkpoint_by_itself_and_one_whose_licence_is_wider_than_its_data(hub, client, tmp_path, look, repo) -> None:
+def test_a_checkpoint_by_itself_and_one_whose_licence_is_wider_than_its_data(
+    hub, client, tmp_path, look, repo
+) -> None:
     make_checkpoint(tmp_path / "dpo")
     client(f"""
 release(Path("dpo"), "{repo}", Options(), tag="v1")
@@ -224,5 +283,7 @@ Path("dpo/training.json").write_text(json.dumps(described))
     assert "model.safetensors" in look.blobs(hub, repo, "model")
     git = hub.repo("model", repo)
     assert git.ref("refs/tags/v1") == git.ref("refs/heads/main")
-    with pytest.raises(InputError, match=r"^licence: apache-2\.0 is stated, but conflicts with data pairs \(cc-by-nc-4\.0\)"):
+    with pytest.raises(
+        InputError, match=r"^licence: apache-2\.0 is stated, but conflicts with data pairs \(cc-by-nc-4\.0\)"
+    ):
         checkpoint.about(tmp_path / "dpo")

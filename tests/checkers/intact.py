@@ -22,7 +22,9 @@ def counted(source: str, translation: str) -> dict[str, tuple[int, int, int]]:
     found = {"code fences": _difference(_fences(source), _fences(translation))}
     source, translation = (FENCE.sub("", _ascii_digits(text)) for text in (source, translation))
     for kind, pattern in KINDS.items():
-        mine, theirs = ([m[0].rstrip(".,;:!?") or m[0] for m in pattern.finditer(text)] for text in (source, translation))
+        mine, theirs = (
+            [m[0].rstrip(".,;:!?") or m[0] for m in pattern.finditer(text)] for text in (source, translation)
+        )
         found[kind] = _difference(mine, theirs)
     return found
 

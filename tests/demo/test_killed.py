@@ -16,14 +16,27 @@ ROOT = Path(__file__).parent.parent.parent
 @pytest.mark.slow
 def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_build(tmp_path: Path) -> None:
     languages = ["--languages", "en,de,zh,ar"]
-    command = [sys.executable, "polypref.py", "build", "recipes/demo.yaml", *languages, "--limit", "100", "--workdir"]
+    command = [
+        sys.executable,
+        "-m",
+        "polypref",
+        "build",
+        "recipes/demo.yaml",
+        *languages,
+        "--limit",
+        "100",
+        "--workdir",
+    ]
     began = time.monotonic()
     subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True, cwd=ROOT)
     seconds = time.monotonic() - began
     draw, killed = random.Random(7), 0
     for _ in range(5):
         with subprocess.Popen(
-            [*command, str(tmp_path / "killed")], cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*command, str(tmp_path / "killed")],
+            cwd=ROOT,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
         ) as build:
             try:
                 build.wait(draw.uniform(0.3, 0.8) * seconds)
@@ -37,6 +50,11 @@ def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_bui
 
 def files(workdir: Path) -> dict[str, bytes]:
     """What was published, and the answer logs: every answer once, the same ones."""
-    found = [file for name in ("published", "answers") for file in sorted((workdir / name).rglob("*")) if file.is_file()]
+    found = [
+        file
+        for name in ("published", "answers")
+        for file in sorted((workdir / name).rglob("*"))
+        if file.is_file()
+    ]
     assert len(found) > 10
     return {str(file.relative_to(workdir)): file.read_bytes() for file in found}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cards.languages import PAPER_23
+from polypref.languages.codes import PAPER_23
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ def rundir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if made := os.environ.get("POLYPREF_DEMO_RUN"):
         return ROOT / made
     rundir = tmp_path_factory.mktemp("demo")
-    subprocess.run([sys.executable, "polypref.py", "demo", "--rundir", str(rundir)], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "-m", "polypref", "demo", "--rundir", str(rundir)], cwd=ROOT, check=True)
     return rundir
 
 
@@ -50,7 +50,9 @@ def test_dpo_gains_by_the_oracle_and_shuffled_pairs_do_not(results: dict[str, An
         assert judged["low"] <= judged["difference"] <= judged["high"]
 
 
-def test_load_dataset_gives_every_language_and_dpo_trainer_takes_it(rundir: Path, results: dict[str, Any], tmp_path: Path) -> None:
+def test_load_dataset_gives_every_language_and_dpo_trainer_takes_it(
+    rundir: Path, results: dict[str, Any], tmp_path: Path
+) -> None:
     script = """
 import json, sys
 from datasets import get_dataset_config_names, load_dataset
@@ -61,19 +63,26 @@ everything = load_dataset(folder)
 features = {name: str(feature) for name, feature in everything["train"].features.items()}
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from trl import DPOConfig, DPOTrainer
-policy = "demo/checkpoints/policy"
+policy = "polypref/demo/checkpoints/policy"
 on_cpu = dict(use_cpu=True, bf16=False, gradient_checkpointing=False, report_to="none")
 args = DPOConfig(output_dir=sys.argv[2], max_steps=1, per_device_train_batch_size=2, **on_cpu)
 trainer = DPOTrainer(policy, args=args, train_dataset=load_dataset(folder, "deu_Latn", split="train"))
 loss = trainer.train().training_loss
 print(json.dumps({"counts": counts, "all": sum(map(len, everything.values())), "features": features, "loss": loss}))
 """
-    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, "-c", script, str(rundir / "published/pairs"), str(tmp_path / "out")]
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
     found = json.loads(run.stdout.splitlines()[-1])
     pairs = results["pairs"]
-    assert {name: sum(splits.values()) for name, splits in found["counts"].items() if name != "default"} == pairs
+    assert {
+        name: sum(splits.values()) for name, splits in found["counts"].items() if name != "default"
+    } == pairs
     assert found["all"] == sum(found["counts"]["default"].values()) == sum(pairs.values())
     messages = "List({'role': Value('string'), 'content': Value('string')})"
     assert {found["features"][name] for name in ("prompt", "chosen", "rejected")} == {messages}

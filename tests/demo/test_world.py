@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cards.errors import InputError
-from cards.tables import prompt_id as id_of_messages
-from demo import world
-from demo.world import Combination
+from polypref.demo import world
+from polypref.demo.world import Combination
+from polypref.errors import InputError
+from polypref.schemas import prompt_id as id_of_messages
 
 CAT, PEAR = Combination("choose", "cat"), Combination("list", "pear")
 
@@ -30,9 +30,15 @@ def test_all_23_languages_have_the_same_shape() -> None:
 
 
 def test_fillings_in_german() -> None:
-    assert world.prompt(Combination("group", "cat"), "deu_Latn") == "Zu welcher Gruppe gehört das Wort „Katze“?"
-    assert world.right_answers(Combination("english", "cow"), "deu_Latn") == ["Das englische Wort für „Kuh“ lautet „cow“."]
-    assert world.right_answers(Combination("is_animal", "red"), "deu_Latn") == ["Nein, „rot“ ist nicht der Name eines Tieres."]
+    assert (
+        world.prompt(Combination("group", "cat"), "deu_Latn") == "Zu welcher Gruppe gehört das Wort „Katze“?"
+    )
+    assert world.right_answers(Combination("english", "cow"), "deu_Latn") == [
+        "Das englische Wort für „Kuh“ lautet „cow“."
+    ]
+    assert world.right_answers(Combination("is_animal", "red"), "deu_Latn") == [
+        "Nein, „rot“ ist nicht der Name eines Tieres."
+    ]
     assert world.group_words("tiger") == ["cat", "dog", "horse", "cow", "lion", "bear", "elephant"]
 
 
@@ -73,8 +79,13 @@ def test_the_training_share_reaches_every_task_word_and_group() -> None:
 def test_the_oracle_knows_every_answer(language: str) -> None:
     for c in world.combinations()[world.LANGUAGES.index(language) % 8 :: 8]:
         known = world.prompt_id(c)
-        assert {world.verdict(known, language, text) for text in world.right_answers(c, language)} == {"right"}
-        judged = {kind: world.verdict(known, language, text) for kind, text in world.bad_answers(c, language).items()}
+        assert {world.verdict(known, language, text) for text in world.right_answers(c, language)} == {
+            "right"
+        }
+        judged = {
+            kind: world.verdict(known, language, text)
+            for kind, text in world.bad_answers(c, language).items()
+        }
         assert judged == {kind: kind for kind in judged}, c
 
 
@@ -126,17 +137,24 @@ def test_prompts_are_written_as_the_builders_read_them(tmp_path: Path) -> None:
             lambda tree: tree["tasks"]["group"].update(good="Das Wort „{x}“."),
             "tasks.group.good: found 'Das Wort „{x}“.', expected the placeholders",
         ),
-        (lambda tree: tree["tasks"]["list"].update(bad="1. „{x}“"), "tasks.list.bad: found 1 lines, expected 2"),
+        (
+            lambda tree: tree["tasks"]["list"].update(bad="1. „{x}“"),
+            "tasks.list.bad: found 1 lines, expected 2",
+        ),
         (lambda tree: tree.update(refusal=7), "refusal: found int, expected a text"),
         (lambda tree: tree["words"].update(cat="Hund"), "words: found 39 different words, expected 40"),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(change, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_wrong_file_is_named_with_its_key(
+    change, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
     for language in ("eng_Latn", "deu_Latn"):
         tree = yaml.safe_load((world.FOLDER / f"{language}.yaml").read_text("utf-8"))
         if language == "deu_Latn":
             change(tree)
-        (tmp_path / f"{language}.yaml").write_text(yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), "utf-8")
+        (tmp_path / f"{language}.yaml").write_text(
+            yaml.safe_dump(tree, allow_unicode=True, sort_keys=False), "utf-8"
+        )
     monkeypatch.setattr(world, "FOLDER", tmp_path)
     with pytest.raises(InputError) as raised:
         world.phrases.__wrapped__("deu_Latn")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from store.workdir import Workdir
+from polypref.store.workdir import Workdir
 
-CHECKPOINTS = Path(__file__).parent.parent.parent / "demo" / "checkpoints"
+CHECKPOINTS = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints"
 
 
 @pytest.fixture(scope="module")

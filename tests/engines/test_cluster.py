@@ -13,20 +13,20 @@ import pytest
 from openai_server import OpenAIServer
 from s3_server import s3_server
 
-from builders.complete import completions
-from builders.config import Completer
-from builders.filters.judge import Filters
-from cards.errors import BudgetReached, InputError
-from cards.tables import rows_to_frame
-from engines.budget import Budget, Meter, Price
-from engines.cluster import Cluster, run_on_ray
-from engines.config import HttpGenerator
-from engines.http import Http
-from engines.pool import Pool
-from store.parts import read_parts
-from store.progress import Progress
-from store.run import Step, run
-from store.workdir import Workdir
+from polypref.builders.complete import completions
+from polypref.builders.filters.apply import Filters
+from polypref.builders.recipe import Completer
+from polypref.engines.budget import Budget, Meter, Price
+from polypref.engines.cluster import Cluster, run_on_ray
+from polypref.engines.config import HttpGenerator
+from polypref.engines.http import Http
+from polypref.engines.pool import Pool
+from polypref.errors import BudgetReached, InputError
+from polypref.progress import Progress
+from polypref.schemas import rows_to_frame
+from polypref.store.parts import read_parts
+from polypref.store.steps import Step, run
+from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS, ROWS = 12, 20
@@ -45,7 +45,9 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "180")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    cluster = LocalCluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000})
+    cluster = LocalCluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": 80_000_000}
+    )
     cluster.workers = [cluster.add_node(num_cpus=1, object_store_memory=80_000_000) for _ in range(2)]
     ray.init(address=cluster.address, log_to_driver=False)
     yield cluster
@@ -60,12 +62,19 @@ def steps(workdir: Workdir, engine: Http) -> list[Step]:
     for part in prompts:
         rows = [(f"{part.number:02}{i:02}", f"question {part.number} {i}") for i in range(ROWS)]
         content = [
-            {"prompt_id": f"{key:0>16}", "language": "eng_Latn", "prompt": [{"role": "user", "content": text}]} for key, text in rows
+            {
+                "prompt_id": f"{key:0>16}",
+                "language": "eng_Latn",
+                "prompt": [{"role": "user", "content": text}],
+            }
+            for key, text in rows
         ]
         part.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
     out = workdir.table("completions", "eng_Latn", parts=PARTS)
     make = completions(config, engine.name, "eng_Latn", filters)
-    return [Step(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)]
+    return [
+        Step(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)
+    ]
 
 
 def engine(server: OpenAIServer, **fields: Any) -> Http:
@@ -76,8 +85,14 @@ def reply(body: dict[str, Any]) -> str:
     return f"An answer to {body['messages'][-1]['content']}, as long as one may want it to be."
 
 
-def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_run_here(tmp_path: Path, nodes: Any) -> None:
-    with OpenAIServer(reply, delay=0.1) as server, Workdir(tmp_path / "ray") as workdir, Workdir(tmp_path / "here") as here:
+def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_run_here(
+    tmp_path: Path, nodes: Any
+) -> None:
+    with (
+        OpenAIServer(reply, delay=0.1) as server,
+        Workdir(tmp_path / "ray") as workdir,
+        Workdir(tmp_path / "here") as here,
+    ):
         http = engine(server)
 
         def lose() -> None:
@@ -98,11 +113,16 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         local = steps(here, http)
         with Progress("here", PARTS * ROWS) as progress:
             run(local, progress, lambda: Pool(http, here.answers(http.fingerprint), progress))
-        assert [step.part.path.read_bytes() for step in todo] == [step.part.path.read_bytes() for step in local]
+        assert [step.part.path.read_bytes() for step in todo] == [
+            step.part.path.read_bytes() for step in local
+        ]
         calls = len(server.calls)
         with Progress("again", PARTS * ROWS) as progress:
             run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
-        with Progress("parts lost, answers kept", PARTS * ROWS) as progress, Workdir(tmp_path / "ray", worker="x") as again:
+        with (
+            Progress("parts lost, answers kept", PARTS * ROWS) as progress,
+            Workdir(tmp_path / "ray", worker="x") as again,
+        ):
             for step in todo:
                 step.part.path.unlink()
             run(todo, progress, lambda: Pool(http, again.answers(http.fingerprint), progress))
@@ -122,11 +142,16 @@ def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any)
             run_on_ray(todo, progress, http, workdir, Cluster(workers=2), meter)
         assert 70 <= len(server.answered) < PARTS * ROWS
         server.fault(status=401, body='{"error": {"message": "expired"}}', times=10_000)
-        with Progress("t", PARTS * ROWS) as progress, pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"):
+        with (
+            Progress("t", PARTS * ROWS) as progress,
+            pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"),
+        ):
             run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
 
 
-def test_workers_on_object_storage_keep_parts_and_answers_there(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+def test_workers_on_object_storage_keep_parts_and_answers_there(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     s3fs = pytest.importorskip("s3fs")
     with s3_server() as access, OpenAIServer(reply, delay=0.02) as server:
         for name, value in access.items():

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from openai_server import Fault, OpenAIServer
 
-from cards.errors import BudgetReached, InputError
-from engines.base import Answer, Request
-from engines.budget import Budget, Meter, Price
-from engines.config import HttpGenerator, Sampling
-from engines.http import Http
-from engines.pool import Pool
-from store.answers import AnswerLog
-from store.progress import Progress
-from store.workdir import Workdir
+from polypref.engines.base import Answer, Request
+from polypref.engines.budget import Budget, Meter, Price
+from polypref.engines.config import HttpGenerator, Sampling
+from polypref.engines.http import Http
+from polypref.engines.pool import Pool
+from polypref.errors import BudgetReached, InputError
+from polypref.progress import Progress
+from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 
 ROWS = 120
 FAULTS: list[dict[str, Any]] = [
@@ -40,9 +40,9 @@ FAULTS: list[dict[str, Any]] = [
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.http.PAUSE", 0.01)
-    monkeypatch.setattr("engines.limiter.BACK_SECONDS", 0.1)
-    monkeypatch.setattr("engines.limiter.BACK_CALLS", 1)
+    monkeypatch.setattr("polypref.engines.http.PAUSE", 0.01)
+    monkeypatch.setattr("polypref.engines.limiter.BACK_SECONDS", 0.1)
+    monkeypatch.setattr("polypref.engines.limiter.BACK_CALLS", 1)
 
 
 def requests(count: int = ROWS) -> list[Request]:
@@ -50,10 +50,14 @@ def requests(count: int = ROWS) -> list[Request]:
 
 
 def config(url: str, **fields: Any) -> HttpGenerator:
-    return HttpGenerator(kind="http", base_url=url, model="m", **({"concurrency": 8, "timeout": 1.0} | fields))
+    return HttpGenerator(
+        kind="http", base_url=url, model="m", **({"concurrency": 8, "timeout": 1.0} | fields)
+    )
 
 
-def ask(http: Http, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any) -> tuple[list[Answer | None], Progress]:
+def ask(
+    http: Http, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any
+) -> tuple[list[Answer | None], Progress]:
     async def go() -> list[Answer | None]:
         pool = Pool(http, log, progress, meter, **options)
         try:
@@ -61,14 +65,20 @@ def ask(http: Http, folder: Path, budget: Budget | None = None, count: int = ROW
         finally:
             await pool.close()
 
-    with Workdir(folder) as workdir, Progress("test", count) as progress, Meter(budget or Budget(), workdir) as meter:
+    with (
+        Workdir(folder) as workdir,
+        Progress("test", count) as progress,
+        Meter(budget or Budget(), workdir) as meter,
+    ):
         log = workdir.answers(http.fingerprint)
         return asyncio.run(go()), progress
 
 
 def test_a_storm_of_faults_loses_no_row_and_answers_none_twice(tmp_path: Path) -> None:
     with OpenAIServer(delay=0.005) as server:
-        storm = [Fault(**fault | {"times": 1}) for fault in FAULTS for _ in range(fault["times"])] + [None] * ROWS
+        storm = [Fault(**fault | {"times": 1}) for fault in FAULTS for _ in range(fault["times"])] + [
+            None
+        ] * ROWS
         random.Random(1).shuffle(storm)
         server.faults.extend(storm)
         given, _ = ask(Http(config(server.url), "m"), tmp_path)
@@ -105,7 +115,9 @@ def test_accepted_failures_are_for_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("status", "message"), [(401, "expired"), (404, "no model m")])
-def test_an_expired_key_or_a_wrong_model_stops_in_one_line_and_keeps_what_was_answered(tmp_path: Path, status: int, message: str) -> None:
+def test_an_expired_key_or_a_wrong_model_stops_in_one_line_and_keeps_what_was_answered(
+    tmp_path: Path, status: int, message: str
+) -> None:
     expired = json.dumps({"error": {"message": message}})
     with OpenAIServer(lambda body: body["messages"][-1]["content"], delay=0.01) as server:
         answered = 40
@@ -128,7 +140,7 @@ def test_an_expired_key_or_a_wrong_model_stops_in_one_line_and_keeps_what_was_an
 
 
 def test_a_server_killed_and_back_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.http.PAUSE", 0.1)
+    monkeypatch.setattr("polypref.engines.http.PAUSE", 0.1)
     first = OpenAIServer(delay=0.01)
     first.__enter__()
     second = OpenAIServer(delay=0.01, port=first.port)
@@ -152,7 +164,9 @@ def test_a_server_killed_and_back_is_waited_for(tmp_path: Path, monkeypatch: pyt
 def test_a_server_that_stays_away_ends_the_run_in_one_line(tmp_path: Path) -> None:
     with OpenAIServer() as server:
         url = server.url
-    with pytest.raises(InputError, match=r"the last 64 calls all failed: Cannot connect .*; run again when it is back$"):
+    with pytest.raises(
+        InputError, match=r"the last 64 calls all failed: Cannot connect .*; run again when it is back$"
+    ):
         ask(Http(config(url, retries=1), "m"), tmp_path)
 
 
@@ -164,7 +178,9 @@ def test_a_server_that_stays_away_ends_the_run_in_one_line(tmp_path: Path) -> No
         (Budget(max_hours=0.0), 0, r"budget.max_hours 0.00 is used up"),
     ],
 )
-def test_a_budget_stops_cleanly_and_a_larger_one_goes_on(tmp_path: Path, budget: Budget, calls: int, message: str) -> None:
+def test_a_budget_stops_cleanly_and_a_larger_one_goes_on(
+    tmp_path: Path, budget: Budget, calls: int, message: str
+) -> None:
     with OpenAIServer(lambda body: "a b c", delay=0.01, prompt_tokens=3) as server:
         http = config(server.url, price=Price(output=333.3))
         with pytest.raises(BudgetReached, match=message):
@@ -187,7 +203,9 @@ def test_the_key_is_nowhere_in_the_work_dir(tmp_path: Path, monkeypatch: pytest.
         server.fault(status=500, times=2)
         server.fault(status=400, body='{"error": {"message": "sk-very-secret may not say this"}}')
         given, _ = ask(Http(config(server.url), "m"), tmp_path, count=5)
-        assert [answer.error for answer in given if answer and answer.error] == ["400: $OPENAI_API_KEY may not say this"]
+        assert [answer.error for answer in given if answer and answer.error] == [
+            "400: $OPENAI_API_KEY may not say this"
+        ]
         monkeypatch.setenv("OPENAI_API_KEY", "sk-another")
         assert ask(Http(config(server.url), "m"), tmp_path, count=5)[0] == given
         assert len(server.calls) == 5 + 2

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from cards.errors import InputError
-from engines.base import Answer, Failure, Request
-from engines.config import HttpGenerator
-from engines.http import Http
+from polypref.engines.base import Answer, Failure, Request
+from polypref.engines.config import HttpGenerator
+from polypref.engines.http import Http
+from polypref.errors import InputError
 
 
 def engine(server: OpenAIServer, **fields: Any) -> Http:
@@ -19,7 +19,9 @@ def engine(server: OpenAIServer, **fields: Any) -> Http:
 def ask(http: Http, *texts: str) -> list[Answer | Failure]:
     async def go() -> list[Answer | Failure]:
         try:
-            return await asyncio.gather(*(http.generate(Request([{"role": "user", "content": text}])) for text in texts))
+            return await asyncio.gather(
+                *(http.generate(Request([{"role": "user", "content": text}])) for text in texts)
+            )
         finally:
             await http.close()
 
@@ -29,10 +31,17 @@ def ask(http: Http, *texts: str) -> list[Answer | Failure]:
 def test_the_request_says_what_the_config_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", "secret")
     with OpenAIServer() as server:
-        http = engine(server, system="Be brief.", key_env="A_KEY", sampling={"temperature": 0.5, "top_p": 0.9, "max_tokens": 7})
+        http = engine(
+            server,
+            system="Be brief.",
+            key_env="A_KEY",
+            sampling={"temperature": 0.5, "top_p": 0.9, "max_tokens": 7},
+        )
         assert ask(http, "Hallo") == [Answer("answer to: Hallo", "stop", 3)]
         messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hallo"}]
-        assert server.calls == [{"model": "m", "messages": messages, "temperature": 0.5, "top_p": 0.9, "max_tokens": 7}]
+        assert server.calls == [
+            {"model": "m", "messages": messages, "temperature": 0.5, "top_p": 0.9, "max_tokens": 7}
+        ]
         assert server.headers[0]["Authorization"] == "Bearer secret"
         assert "secret" not in http.fingerprint
 

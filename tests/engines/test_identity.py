@@ -8,11 +8,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from engines import config as configs
-from engines.base import Request
-from engines.config import EngineConfig, start
-from store.config import Config
-from store.workdir import Workdir
+from polypref.config import Config
+from polypref.engines import config as configs
+from polypref.engines.base import Request
+from polypref.engines.config import EngineConfig
+from polypref.engines.start import start
+from polypref.store.workdir import Workdir
 
 OPERATIONAL = {
     "concurrency",
@@ -68,18 +69,24 @@ def changes(
 
 def base(model: type[Config]) -> dict[str, Any]:
     kind = get_args(model.model_fields["kind"].annotation)[0]
-    return {"kind": kind, "model": "org/model"} | ({"base_url": "http://here/v1"} if "base_url" in model.model_fields else {})
+    return {"kind": kind, "model": "org/model"} | (
+        {"base_url": "http://here/v1"} if "base_url" in model.model_fields else {}
+    )
 
 
 def key(model: type[Config], values: dict[str, Any], workdir: Workdir) -> str:
     engine = start(model.model_validate(values), "name", workdir)  # type: ignore[arg-type]
-    return Request([{"role": "user", "content": "x"}], source="eng_Latn", target="deu_Latn").key(engine.fingerprint)
+    return Request([{"role": "user", "content": "x"}], source="eng_Latn", target="deu_Latn").key(
+        engine.fingerprint
+    )
 
 
 @pytest.fixture
 def workdir(tmp_path: Path) -> Iterator[Workdir]:
     pinned = {"org/model@main": "c1", "org/model@v2": "c2", "org/other@main": "c3"}
-    (tmp_path / "lock.json").write_text(json.dumps({name: {"revision": commit} for name, commit in pinned.items()}))
+    (tmp_path / "lock.json").write_text(
+        json.dumps({name: {"revision": commit} for name, commit in pinned.items()})
+    )
     with Workdir(tmp_path) as opened:
         yield opened
 
@@ -103,7 +110,9 @@ def test_the_backend_is_identity(workdir: Workdir) -> None:
     assert len({key(model, base(model), workdir) for model in scorers}) == 2
 
 
-def test_a_chat_template_and_weights_are_identity_where_they_lie_is_not(tmp_path: Path, workdir: Workdir) -> None:
+def test_a_chat_template_and_weights_are_identity_where_they_lie_is_not(
+    tmp_path: Path, workdir: Workdir
+) -> None:
     def model(name: str, template: str = "{{ messages }}", weights: bytes = b"w") -> str:
         folder = tmp_path / name / "m"
         folder.mkdir(parents=True)

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from cards.errors import InputError
-from engines.base import Request
-from engines.config import Ct2Translator, HfGenerator, HfTranslator, RewardModel, Sampling, start
-from engines.pool import answers
-from store.workdir import Workdir
+from polypref.engines.base import Request
+from polypref.engines.config import Ct2Translator, HfGenerator, HfTranslator, RewardModel, Sampling
+from polypref.engines.pool import answers
+from polypref.engines.start import start
+from polypref.errors import InputError
+from polypref.store.workdir import Workdir
 
-CHECKPOINTS = Path(__file__).parent.parent.parent / "demo" / "checkpoints"
+CHECKPOINTS = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints"
 QUESTIONS = [
     "Is “cat” the name of an animal?",
     "Name another word from the same group as “red”.",
@@ -25,7 +26,7 @@ def chats(*texts: str) -> list[Request]:
 
 
 def ask(config: Any, requests: list[Request], workdir: Workdir, log: Path) -> list[Any]:
-    from store.answers import AnswerLog
+    from polypref.store.answers import AnswerLog
 
     return answers(start(config, "test", workdir), requests, AnswerLog(log))
 
@@ -41,14 +42,20 @@ def test_greedy_answers_are_those_of_transformers(workdir: Workdir, tmp_path: Pa
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for question, answer in zip(QUESTIONS, given, strict=True):
         chat = [{"role": "user", "content": question}]
-        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+        ids = tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
         out = model.generate(**ids, do_sample=False, max_new_tokens=48)[0, ids["input_ids"].shape[1] :]
         assert answer.text == tokenizer.decode(out, skip_special_tokens=True)
         assert (answer.finish_reason, answer.tokens) == ("stop", len(out))
 
 
 def test_sampled_answers_differ_by_sample_and_repeat_by_seed(workdir: Workdir, tmp_path: Path) -> None:
-    config = HfGenerator(kind="hf", model=str(CHECKPOINTS / "policy"), sampling=Sampling(temperature=1.0, top_p=1.0, max_tokens=32))
+    config = HfGenerator(
+        kind="hf",
+        model=str(CHECKPOINTS / "policy"),
+        sampling=Sampling(temperature=1.0, top_p=1.0, max_tokens=32),
+    )
     requests = [Request([{"role": "user", "content": QUESTIONS[0]}], sample) for sample in range(16)]
     first = ask(config, requests, workdir, tmp_path / "1.jsonl")
     assert first == ask(config, requests, workdir, tmp_path / "2.jsonl")
@@ -56,15 +63,28 @@ def test_sampled_answers_differ_by_sample_and_repeat_by_seed(workdir: Workdir, t
 
 
 def test_a_cut_answer_says_so(workdir: Workdir, tmp_path: Path) -> None:
-    config = HfGenerator(kind="hf", model=str(CHECKPOINTS / "strong"), sampling=Sampling(temperature=0.0, max_tokens=3))
-    assert [(a.finish_reason, a.tokens) for a in ask(config, chats(QUESTIONS[2]), workdir, tmp_path / "log.jsonl")] == [("length", 3)]
+    config = HfGenerator(
+        kind="hf", model=str(CHECKPOINTS / "strong"), sampling=Sampling(temperature=0.0, max_tokens=3)
+    )
+    assert [
+        (a.finish_reason, a.tokens) for a in ask(config, chats(QUESTIONS[2]), workdir, tmp_path / "log.jsonl")
+    ] == [("length", 3)]
 
 
 def test_ctranslate2_and_transformers_translate_alike(workdir: Workdir, tmp_path: Path) -> None:
     folder = str(CHECKPOINTS / "translator")
-    requests = [Request([{"role": "user", "content": q}], source="eng_Latn", target=t) for q in QUESTIONS for t in TARGETS]
+    requests = [
+        Request([{"role": "user", "content": q}], source="eng_Latn", target=t)
+        for q in QUESTIONS
+        for t in TARGETS
+    ]
     slow = ask(HfTranslator(kind="hf", model=folder), requests, workdir, tmp_path / "hf.jsonl")
-    fast = ask(Ct2Translator(kind="ct2", model=folder, quantization="float32"), requests, workdir, tmp_path / "ct2.jsonl")
+    fast = ask(
+        Ct2Translator(kind="ct2", model=folder, quantization="float32"),
+        requests,
+        workdir,
+        tmp_path / "ct2.jsonl",
+    )
     assert [a.text for a in fast] == [a.text for a in slow]
     assert [a.finish_reason for a in fast] == ["stop"] * 9
     assert "「cat」" not in fast[1].text
@@ -83,9 +103,21 @@ def test_scores_are_the_raw_logits_whatever_the_batch(workdir: Workdir, tmp_path
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     folder = str(CHECKPOINTS / "reward")
-    replies = ["Yes, “cat” is the name of an animal.", "Perhaps, but I do not know what “cat” is.", "Yes " * 30]
-    requests = [Request([{"role": "user", "content": QUESTIONS[0]}, {"role": "assistant", "content": reply}]) for reply in replies]
-    given = [a.score for a in ask(RewardModel(kind="reward_model", model=folder), requests, workdir, tmp_path / "log.jsonl")]
+    replies = [
+        "Yes, “cat” is the name of an animal.",
+        "Perhaps, but I do not know what “cat” is.",
+        "Yes " * 30,
+    ]
+    requests = [
+        Request([{"role": "user", "content": QUESTIONS[0]}, {"role": "assistant", "content": reply}])
+        for reply in replies
+    ]
+    given = [
+        a.score
+        for a in ask(
+            RewardModel(kind="reward_model", model=folder), requests, workdir, tmp_path / "log.jsonl"
+        )
+    ]
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     for request, score in zip(requests, given, strict=True):
@@ -95,7 +127,9 @@ def test_scores_are_the_raw_logits_whatever_the_batch(workdir: Workdir, tmp_path
     assert given[0] > given[2]
 
 
-@pytest.mark.parametrize("config", [RewardModel(kind="reward_model", model="m"), HfGenerator(kind="hf", model="m")])
+@pytest.mark.parametrize(
+    "config", [RewardModel(kind="reward_model", model="m"), HfGenerator(kind="hf", model="m")]
+)
 def test_a_folder_that_is_no_such_model_is_one_line(config: Any, workdir: Workdir, tmp_path: Path) -> None:
     folder = tmp_path / "no-model"
     folder.mkdir()

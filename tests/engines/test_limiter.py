@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engines.limiter import Limiter
+from polypref.engines.limiter import Limiter
 
 
 class Skipping(selectors.SelectSelector):
@@ -151,7 +151,9 @@ def test_calls_tried_again_go_first_and_one_that_is_cancelled_gives_its_turn_bac
             order.append(name)
             limiter.release(0.0, True)
 
-        tasks = [asyncio.create_task(turn(name, name == "again")) for name in ("new", "gone", "newer", "again")]
+        tasks = [
+            asyncio.create_task(turn(name, name == "again")) for name in ("new", "gone", "newer", "again")
+        ]
         await asyncio.sleep(0)
         tasks[1].cancel()
         limiter.release(0.0, True)

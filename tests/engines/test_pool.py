@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from openai_server import OpenAIServer
 
-from engines.base import Answer, Request, batches_by_length
-from engines.config import HttpGenerator
-from engines.http import Http
-from engines.pool import answers
-from store.answers import AnswerLog
+from polypref.engines.base import Answer, Request, batches_by_length
+from polypref.engines.config import HttpGenerator
+from polypref.engines.http import Http
+from polypref.engines.pool import answers
+from polypref.store.answers import AnswerLog
 
 
 class Batches:
@@ -70,9 +70,23 @@ def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
     with OpenAIServer(delay=0.01) as server:
         http = Http(HttpGenerator(kind="http", base_url=server.url, model="m"), "m")
         given = answers(http, requests("a", "b", "a", "a"), AnswerLog(tmp_path / "log.jsonl"))
-        assert [answer.text for answer in given if answer] == ["answer to: a", "answer to: b", "answer to: a", "answer to: a"]
+        assert [answer.text for answer in given if answer] == [
+            "answer to: a",
+            "answer to: b",
+            "answer to: a",
+            "answer to: a",
+        ]
         assert len(server.calls) == 2
         answers(http, requests("b", "c"), AnswerLog(tmp_path / "log.jsonl"))
         assert len(server.calls) == 3
-        assert len(answers(http, [Request(r.messages, sample=1) for r in requests("a")], AnswerLog(tmp_path / "log.jsonl"))) == 1
+        assert (
+            len(
+                answers(
+                    http,
+                    [Request(r.messages, sample=1) for r in requests("a")],
+                    AnswerLog(tmp_path / "log.jsonl"),
+                )
+            )
+            == 1
+        )
         assert len(server.calls) == 4

@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from cards.errors import InputError
-from engines.base import Answer, Request
-from engines.config import Ct2Translator, PseudoTranslator, start
-from engines.pool import answers
-from engines.pseudo import Pseudo, damaged, pseudo
-from engines.seq2seq import LanguageMarks, know
-from store.answers import AnswerLog
-from store.workdir import Workdir
+from polypref.engines.base import Answer, Request
+from polypref.engines.config import Ct2Translator, PseudoTranslator
+from polypref.engines.pool import answers
+from polypref.engines.pseudo import Pseudo, damaged, pseudo
+from polypref.engines.seq2seq import LanguageMarks, know
+from polypref.engines.start import start
+from polypref.errors import InputError
+from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 
-CHECKPOINT = Path(__file__).parent.parent.parent / "demo" / "checkpoints" / "translator"
+CHECKPOINT = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints" / "translator"
 BUDGET = 512
 
 
@@ -36,12 +37,18 @@ def translation(text: str, target: str) -> Request:
 @pytest.mark.parametrize(
     ("tokens", "known", "unknown"),
     [
-        (("deu_Latn", "sw", "ar"), {"deu_Latn": "deu_Latn"}, ("swh_Latn", "arb_Latn")),  # "sw" and "ar" are pieces of words
+        (
+            ("deu_Latn", "sw", "ar"),
+            {"deu_Latn": "deu_Latn"},
+            ("swh_Latn", "arb_Latn"),
+        ),  # "sw" and "ar" are pieces of words
         (("__de__", "__sw__", "ja"), {"deu_Latn": "__de__", "swh_Latn": "__sw__"}, ("jpn_Jpan",)),
         (("<2de>", "<2sw>", "ja"), {"deu_Latn": "<2de>", "swh_Latn": "<2sw>"}, ("jpn_Jpan",)),
     ],
 )
-def test_a_model_knows_a_language_by_its_own_kind_of_token(tokens: Sequence[str], known: dict[str, str], unknown: Sequence[str]) -> None:
+def test_a_model_knows_a_language_by_its_own_kind_of_token(
+    tokens: Sequence[str], known: dict[str, str], unknown: Sequence[str]
+) -> None:
     marks = LanguageMarks(Words(*tokens), "m")
     assert {code: marks.token(code) for code in known} == known
     for code in unknown:
@@ -51,20 +58,31 @@ def test_a_model_knows_a_language_by_its_own_kind_of_token(tokens: Sequence[str]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    config = Ct2Translator(kind="ct2", model=str(CHECKPOINT), max_tokens=24, threads=1, tokens_per_batch=BUDGET)
+    config = Ct2Translator(
+        kind="ct2", model=str(CHECKPOINT), max_tokens=24, threads=1, tokens_per_batch=BUDGET
+    )
     with Workdir(tmp_path_factory.mktemp("run")) as workdir:
         yield start(config, "translator", workdir)
 
 
 def test_what_a_batch_holds_is_bounded_by_its_tokens_not_by_the_input(demo: Any) -> None:
     words = ["the", "cat", "and", "the", "dog", "and", "the", "horse"]
-    requests = [translation(" ".join(words[: 1 + i % 7] * (1 + i % 11)), t) for i in range(1000) for t in ("deu_Latn", "jpn_Jpan")]
+    requests = [
+        translation(" ".join(words[: 1 + i % 7] * (1 + i % 11)), t)
+        for i in range(1000)
+        for t in ("deu_Latn", "jpn_Jpan")
+    ]
     lengths = [len(ids) for ids in demo.marks.encode(requests)]
     plan = demo.plan(requests)
     assert sorted(position for batch in plan for position in batch) == list(range(2000))
-    held = [len(batch) * (max(lengths[i] for i in batch) + min(24, max(lengths[i] for i in batch) + 8)) for batch in plan]
+    held = [
+        len(batch) * (max(lengths[i] for i in batch) + min(24, max(lengths[i] for i in batch) + 8))
+        for batch in plan
+    ]
     assert max(held) <= BUDGET
-    assert sum(held) < 1.15 * sum(length + min(24, length + 8) for length in lengths)  # little of a batch is padding
+    assert sum(held) < 1.15 * sum(
+        length + min(24, length + 8) for length in lengths
+    )  # little of a batch is padding
     assert len({tuple({requests[i].target for i in batch}) for batch in plan}) > 1  # languages share batches
 
 
@@ -91,6 +109,12 @@ def test_pseudo_localisation_and_its_faults() -> None:
     assert pseudo("Open {0} now, Привет 5") == "⟦~~~~~~~ Öþéñ {0} ñöŵ, Привет\u0301 5⟧"
     assert pseudo("12 + 3") == "12 + 3"
     made = {damaged("Put {0} by {1}.", draw) for draw in range(60)}
-    assert made == {"Put  by {1}.", "Put {0} by .", "Put {0} {0} by {1}.", "Put {0} by {1} {1}.", "Put {1} by {0}."}
+    assert made == {
+        "Put  by {1}.",
+        "Put {0} by .",
+        "Put {0} {0} by {1}.",
+        "Put {0} by {1} {1}.",
+        "Put {1} by {0}.",
+    }
     assert {damaged("Take 5.", draw) for draw in range(20)} == {"Take .", "Take 5 5."}
     assert damaged("Nothing here.", 3) == "Nothing here."

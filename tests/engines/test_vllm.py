@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from cards.errors import InputError
-from engines.base import Answer, Request
-from engines.config import HfGenerator, RewardModel, Sampling, VllmGenerator, VllmRewardModel, start
-from engines.pool import Pool, answers
-from engines.vllm import Generator
-from store.answers import AnswerLog
-from store.workdir import Workdir
+from polypref.engines.base import Answer, Request
+from polypref.engines.config import HfGenerator, RewardModel, Sampling, VllmGenerator, VllmRewardModel
+from polypref.engines.pool import Pool, answers
+from polypref.engines.start import start
+from polypref.engines.vllm import Generator
+from polypref.errors import InputError
+from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 
-CHECKPOINTS = Path(__file__).parent.parent.parent / "demo/checkpoints"
+CHECKPOINTS = Path(__file__).parent.parent.parent / "polypref/demo/checkpoints"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.vllm,
@@ -30,7 +31,11 @@ REQUESTS = [Request([{"role": "user", "content": f"{word} {i}"}]) for i in range
 
 def vllm(workdir: Workdir, **fields: object) -> Generator:
     config = VllmGenerator(
-        kind="vllm", model=str(CHECKPOINTS / "strong"), max_model_len=256, start_seconds=400, **({"sampling": GREEDY} | fields)
+        kind="vllm",
+        model=str(CHECKPOINTS / "strong"),
+        max_model_len=256,
+        start_seconds=400,
+        **({"sampling": GREEDY} | fields),
     )
     engine = start(config, "strong", workdir)
     assert isinstance(engine, Generator)
@@ -41,9 +46,13 @@ def log_of(workdir: Workdir, name: str) -> AnswerLog:
     return workdir.answers(name)
 
 
-def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is_restarted_once(tmp_path: Path) -> None:
+def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is_restarted_once(
+    tmp_path: Path,
+) -> None:
     with Workdir(tmp_path) as workdir:
-        hf = start(HfGenerator(kind="hf", model=str(CHECKPOINTS / "strong"), sampling=GREEDY), "strong", workdir)
+        hf = start(
+            HfGenerator(kind="hf", model=str(CHECKPOINTS / "strong"), sampling=GREEDY), "strong", workdir
+        )
         expected = answers(hf, REQUESTS, log_of(workdir, "hf"))
         engine = vllm(workdir)
         servers: list[int] = []
@@ -67,14 +76,20 @@ def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is
                 await pool.close()
 
         given, again = asyncio.run(go())
-    assert [(a.text, a.finish_reason) for a in given if a] == [(a.text, a.finish_reason) for a in expected if a]
-    assert [(a.text, a.finish_reason) for a in again if a] == [(a.text, a.finish_reason) for a in expected if a]
+    assert [(a.text, a.finish_reason) for a in given if a] == [
+        (a.text, a.finish_reason) for a in expected if a
+    ]
+    assert [(a.text, a.finish_reason) for a in again if a] == [
+        (a.text, a.finish_reason) for a in expected if a
+    ]
     assert len(set(servers)) == 2
 
 
 def test_sampled_answers_repeat_by_seed_and_no_server_is_left(tmp_path: Path) -> None:
     sampling = Sampling(temperature=1.0, top_p=1.0, max_tokens=16)
-    drawn = [Request(REQUESTS[0].messages, sample=sample) for sample in (1, 2, 3, 4)] + [Request(REQUESTS[1].messages, sample=1)]
+    drawn = [Request(REQUESTS[0].messages, sample=sample) for sample in (1, 2, 3, 4)] + [
+        Request(REQUESTS[1].messages, sample=1)
+    ]
     with Workdir(tmp_path) as workdir:
         engine = vllm(workdir, sampling=sampling)
 
@@ -95,21 +110,31 @@ def test_sampled_answers_repeat_by_seed_and_no_server_is_left(tmp_path: Path) ->
 
 
 def test_scores_are_the_raw_scores_of_transformers(tmp_path: Path) -> None:
-    chats = [Request([*request.messages, {"role": "assistant", "content": f"{word} {word}"}]) for request in REQUESTS[:8] for word in WORDS]
+    chats = [
+        Request([*request.messages, {"role": "assistant", "content": f"{word} {word}"}])
+        for request in REQUESTS[:8]
+        for word in WORDS
+    ]
     model = str(CHECKPOINTS / "reward")
     with Workdir(tmp_path) as workdir:
-        expected = answers(start(RewardModel(kind="reward_model", model=model), "rm", workdir), chats, log_of(workdir, "hf"))
+        expected = answers(
+            start(RewardModel(kind="reward_model", model=model), "rm", workdir), chats, log_of(workdir, "hf")
+        )
         served = VllmRewardModel(kind="vllm_reward_model", model=model, max_model_len=256, start_seconds=400)
         given = answers(start(served, "rm", workdir), chats, log_of(workdir, "vllm"))
     assert [a.score for a in given if a] == pytest.approx([a.score for a in expected if a], abs=2e-5)
     assert len({round(a.score or 0, 3) for a in given if a}) > 8
 
 
-def test_a_server_that_does_not_start_says_where_to_look(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_does_not_start_says_where_to_look(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     began = time.monotonic()
     with Workdir(tmp_path) as workdir:
         engine = vllm(workdir, arguments=("--no-such-argument",))
-        with pytest.raises(InputError, match=r"its vLLM server died while it started; see .*vllm-strong\.log"):
+        with pytest.raises(
+            InputError, match=r"its vLLM server died while it started; see .*vllm-strong\.log"
+        ):
             answers(engine, REQUESTS, log_of(workdir, "x"))
     assert "unrecognized arguments: --no-such-argument" in capfd.readouterr().err
     assert time.monotonic() - began < 400

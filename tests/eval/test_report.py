@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cards.errors import InputError
-from cards.folder import read_facts, write_dataset
-from cards.tables import prompt_id, rows_to_frame
-from eval import charts
-from eval.funnel import completion_tables, prompt_table
-from eval.report import duration, points, sampled_languages, write
+from polypref.cards.folder import read_facts, write_dataset
+from polypref.errors import InputError
+from polypref.eval.report import charts
+from polypref.eval.report.funnel import completion_tables, prompt_table
+from polypref.eval.report.page import duration, points, sampled_languages, write_report
+from polypref.schemas import prompt_id, rows_to_frame
 
 VOID = {"meta", "path", "br", "img", "link", "input", "hr"}
 ATTACK = "<script>alert(1)</script> & \"quoted\" <b onclick='x'>"
@@ -35,7 +35,16 @@ FUNNELS = {
     "eng_Latn": {"prompts": 7, "prompts: duplicate": 2},
 }
 TEXTS = {"arb_Arab": "ما هي عاصمة كندا؟", "deu_Latn": f"Was ist das? {ATTACK}"}
-GAMES = {"win": 0.4567, "loss": 0.2, "tie": 0.3433, "difference": 0.2567, "low": 0.1, "high": 0.41, "games": 80, "prompts": 40}
+GAMES = {
+    "win": 0.4567,
+    "loss": 0.2,
+    "tie": 0.3433,
+    "difference": 0.2567,
+    "low": 0.1,
+    "high": 0.41,
+    "games": 80,
+    "prompts": 40,
+}
 
 
 class Page(HTMLParser):
@@ -54,7 +63,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "table" and dict(attrs).get("class") == "heat":
             self.heat.append([])
-        if tag == "tr" and any(parent == "table" and about.get("class") == "heat" for parent, about, _ in self.open):
+        if tag == "tr" and any(
+            parent == "table" and about.get("class") == "heat" for parent, about, _ in self.open
+        ):
             self.heat[-1].append([])
         if tag not in VOID:
             self.open.append((tag, dict(attrs), []))
@@ -68,7 +79,11 @@ class Page(HTMLParser):
         opened, attrs, text = self.open.pop()
         assert opened == tag
         self.elements.append((tag, attrs, "".join(text)))
-        if tag == "td" and "class" in attrs and any(about.get("class") == "heat" for _, about, _ in self.open):
+        if (
+            tag == "td"
+            and "class" in attrs
+            and any(about.get("class") == "heat" for _, about, _ in self.open)
+        ):
             self.heat[-1][-1].append(int("".join(text).replace(",", "")))
 
     def handle_data(self, data: str) -> None:
@@ -90,8 +105,16 @@ def make_run(folder: Path, notes: tuple[str, ...] = ("About a <miniature> world.
     for code, text in TEXTS.items():
         ids = [prompt_id(messages("user", f"Question {i}")) for i in range(FUNNELS[code]["pairs"])]
         shared = [{"prompt_id": id_, "language": code, "prompt": messages("user", text)} for id_ in ids]
-        prompts[code] = rows_to_frame([{**row, "prompt_en": messages("user", "What is it?"), "source": "s"} for row in shared], "prompts")
-        side = {"chosen_model": "strong", "chosen_origin": "native", "rejected_model": "weak", "rejected_origin": "translated"}
+        prompts[code] = rows_to_frame(
+            [{**row, "prompt_en": messages("user", "What is it?"), "source": "s"} for row in shared],
+            "prompts",
+        )
+        side = {
+            "chosen_model": "strong",
+            "chosen_origin": "native",
+            "rejected_model": "weak",
+            "rejected_origin": "translated",
+        }
         rows = [
             {
                 **row,
@@ -124,19 +147,29 @@ def make_run(folder: Path, notes: tuple[str, ...] = ("About a <miniature> world.
 
 def add_training_and_evaluation(run: Path) -> None:
     (run / "checkpoints" / "dpo").mkdir(parents=True)
-    lines = [{"step": step, "loss": 0.7 - step / 100, "reward_margin": step / 10, "reward_accuracy": 0.5} for step in range(1, 61)]
+    lines = [
+        {"step": step, "loss": 0.7 - step / 100, "reward_margin": step / 10, "reward_accuracy": 0.5}
+        for step in range(1, 61)
+    ]
     lines.append({"step": 61, "loss": float("nan")})
-    (run / "checkpoints" / "dpo" / "training_log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run / "checkpoints" / "dpo" / "training_log.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines)
+    )
     result = {
         "base": "base",
         "prompts": {"name": "published/prompts", "split": "test", "count": 40},
         "models": {"base": "b", "dpo <1>": "d"},
         "without_completion": {"base": 0, "dpo <1>": 3},
-        "mean_score": {judge: {"base": {"all": 0.25}, "dpo <1>": {"all": 1.75}} for judge in ("reward_model", "oracle")},
+        "mean_score": {
+            judge: {"base": {"all": 0.25}, "dpo <1>": {"all": 1.75}} for judge in ("reward_model", "oracle")
+        },
         "winrate": {
             "dpo <1>": {
                 "reward_model": {**GAMES, "win": 0.9, "languages": {"deu_Latn": GAMES}},
-                "oracle": {**GAMES, "languages": {"arb_Arab": {**GAMES, "low": None, "high": None}, "deu_Latn": GAMES}},
+                "oracle": {
+                    **GAMES,
+                    "languages": {"arb_Arab": {**GAMES, "low": None, "high": None}, "deu_Latn": GAMES},
+                },
             }
         },
     }
@@ -149,13 +182,13 @@ def add_training_and_evaluation(run: Path) -> None:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Page:
     run = make_run(tmp_path_factory.mktemp("whole"))
     add_training_and_evaluation(run)
-    return Page(write(run))
+    return Page(write_report(run))
 
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Page:
     run = make_run(tmp_path_factory.mktemp("bare"), notes=())
-    return Page(write(run, run / "pages" / "page.html"))
+    return Page(write_report(run, run / "pages" / "page.html"))
 
 
 def test_every_row_of_the_funnel_is_there_and_adds_up(whole: Page) -> None:
@@ -204,7 +237,9 @@ def test_key_figures(whole: Page) -> None:
     assert figures[1] == "2 in 2 scripts, of 3 in the run"
     assert figures[2] == "85 kept of 187, each language counted; 1,100 more not sampled"
     assert figures[3] == "105 by filters: 102 prompts, 3 completions"
-    assert figures[4].startswith("+25.7 points: dpo <1> against base, by oracle, wins 45.7% and loses 20.0%; 95% interval")
+    assert figures[4].startswith(
+        "+25.7 points: dpo <1> against base, by oracle, wins 45.7% and loses 20.0%; 95% interval"
+    )
     assert figures[4].endswith("+10.0 to +41.0")
 
 
@@ -227,7 +262,11 @@ def test_texts_are_escaped(whole: Page) -> None:
 
 
 def test_nothing_is_loaded(whole: Page) -> None:
-    assert not [tag for tag, attrs, _ in whole.elements if tag in {"link", "img", "iframe", "script"} or "src" in attrs]
+    assert not [
+        tag
+        for tag, attrs, _ in whole.elements
+        if tag in {"link", "img", "iframe", "script"} or "src" in attrs
+    ]
     links = [attrs["href"] or "" for _, attrs, _ in whole.elements if "href" in attrs]
     targets = {attrs["id"] for _, attrs, _ in whole.elements if "id" in attrs}
     assert links
@@ -241,10 +280,21 @@ def test_notes_stand_at_the_top(whole: Page, bare: Page) -> None:
 
 
 def test_training_and_win_rates(whole: Page) -> None:
-    curves = [attrs["d"] or "" for tag, attrs, _ in whole.elements if tag == "path" and attrs.get("class") == "curve"]
+    curves = [
+        attrs["d"] or ""
+        for tag, attrs, _ in whole.elements
+        if tag == "path" and attrs.get("class") == "curve"
+    ]
     assert [path.count("L") for path in curves] == [59, 59, 59]  # the NaN is left out
     assert "loss 0.11 at the end" in whole.text  # the mean of 0.12, 0.11 and 0.10
-    for expected in ("45.7%", "34.3%", "90.0%", "+25.7", "+10.0 to +41.0", "40 prompts of published/prompts, split test"):
+    for expected in (
+        "45.7%",
+        "34.3%",
+        "90.0%",
+        "+25.7",
+        "+10.0 to +41.0",
+        "40 prompts of published/prompts, split test",
+    ):
         assert expected in whole.text
     assert "5 min 27 s" in whole.text
     assert not re.search(r"No training log|No winrate.json|results.json does not", whole.text)
@@ -266,25 +316,27 @@ def test_without_prompts_and_funnel(tmp_path: Path) -> None:
     for about in facts["languages"].values():
         del about["funnel"]
     (run / "published" / "pairs" / "facts.json").write_text(json.dumps(facts))
-    page = Page(write(run))
+    page = Page(write_report(run))
     assert "facts.json has no funnel of prompts" in page.text
     assert "In English" not in page.text
     assert page.heat == []
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"pairs: found no facts.json, expected the published pairs of a run"):
-        write(tmp_path)
+    with pytest.raises(
+        InputError, match=r"pairs: found no facts.json, expected the published pairs of a run"
+    ):
+        write_report(tmp_path)
     run = make_run(tmp_path)
     (run / "eval").mkdir()
     (run / "eval" / "winrate.json").write_text('{"base": "b"}')
     with pytest.raises(InputError, match=r"winrate.json: missing key 'prompts'; found base"):
-        write(run)
+        write_report(run)
     (run / "eval" / "winrate.json").unlink()
     (run / "checkpoints" / "dpo").mkdir(parents=True)
     (run / "checkpoints" / "dpo" / "training_log.jsonl").write_text('{"step": 1}\n{"step"\n')
     with pytest.raises(InputError, match=r"training_log.jsonl: line 2: not JSON"):
-        write(run)
+        write_report(run)
 
 
 def test_sampled_languages_have_many_scripts_and_one_from_right_to_left() -> None:
@@ -299,8 +351,19 @@ def test_sampled_languages_have_many_scripts_and_one_from_right_to_left() -> Non
         "jpn_Jpan": 4,
         "heb_Hebr": 1,
     }
-    assert sampled_languages(pairs) == ["deu_Latn", "ell_Grek", "rus_Cyrl", "hin_Deva", "kor_Hang", "heb_Hebr"]
-    assert sampled_languages({"eng_Latn": 3, "fra_Latn": 1, "deu_Latn": 1, "spa_Latn": 0}) == ["deu_Latn", "fra_Latn", "eng_Latn"]
+    assert sampled_languages(pairs) == [
+        "deu_Latn",
+        "ell_Grek",
+        "rus_Cyrl",
+        "hin_Deva",
+        "kor_Hang",
+        "heb_Hebr",
+    ]
+    assert sampled_languages({"eng_Latn": 3, "fra_Latn": 1, "deu_Latn": 1, "spa_Latn": 0}) == [
+        "deu_Latn",
+        "fra_Latn",
+        "eng_Latn",
+    ]
 
 
 def test_geometry() -> None:

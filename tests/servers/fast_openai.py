@@ -18,7 +18,13 @@ ANSWER = {
     "object": "chat.completion",
     "created": 1,
     "model": "m",
-    "choices": [{"index": 0, "message": {"role": "assistant", "content": "lorem ipsum dolor sit amet " * 40}, "finish_reason": "stop"}],
+    "choices": [
+        {
+            "index": 0,
+            "message": {"role": "assistant", "content": "lorem ipsum dolor sit amet " * 40},
+            "finish_reason": "stop",
+        }
+    ],
     "usage": {"prompt_tokens": 20, "completion_tokens": 200, "total_tokens": 220},
 }
 
@@ -35,7 +41,9 @@ class Server:
         """429 or 503, or 0: go on."""
         if self.options.rate:
             now = time.monotonic()
-            self.bucket = min(self.options.rate * self.options.burst, self.bucket + (now - self.filled) * self.options.rate)
+            self.bucket = min(
+                self.options.rate * self.options.burst, self.bucket + (now - self.filled) * self.options.rate
+            )
             self.filled = now
             if self.bucket < 1:
                 return 429
@@ -53,7 +61,11 @@ class Server:
             self.stats["repeated"] += 1
         self.seen.add(hashed)
         latency = self.options.latency
-        await asyncio.sleep(min(20 * latency, latency * self.random.lognormvariate(-0.5, 1.0)) if self.options.tail else latency)
+        await asyncio.sleep(
+            min(20 * latency, latency * self.random.lognormvariate(-0.5, 1.0))
+            if self.options.tail
+            else latency
+        )
         self.in_flight -= 1
         self.stats["answered"] += 1
         return 200, json.dumps(ANSWER).encode()
@@ -62,10 +74,25 @@ class Server:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
-                length = next((int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+                length = next(
+                    (
+                        int(line.split(b":")[1])
+                        for line in head.split(b"\r\n")
+                        if line.lower().startswith(b"content-length:")
+                    ),
+                    0,
+                )
                 body = await reader.readexactly(length)
-                status, content = (200, json.dumps(self.stats).encode()) if b"/stats" in head[:40] else await self.answer(body)
-                more = f"Retry-After: {self.options.retry_after}\r\n" if status != 200 and self.options.retry_after is not None else ""
+                status, content = (
+                    (200, json.dumps(self.stats).encode())
+                    if b"/stats" in head[:40]
+                    else await self.answer(body)
+                )
+                more = (
+                    f"Retry-After: {self.options.retry_after}\r\n"
+                    if status != 200 and self.options.retry_after is not None
+                    else ""
+                )
                 lines = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{more}Content-Length: {len(content)}\r\n\r\n"
                 writer.write(lines.encode() + content)
                 await writer.drain()
@@ -84,7 +111,9 @@ async def main() -> None:
     parser.add_argument("--burst", type=float, default=1.0)
     parser.add_argument("--slots", type=int, default=0)
     parser.add_argument("--retry-after", type=float)
-    server = await asyncio.start_server(Server(parser.parse_args()).serve, "127.0.0.1", parser.parse_args().port, backlog=4096)
+    server = await asyncio.start_server(
+        Server(parser.parse_args()).serve, "127.0.0.1", parser.parse_args().port, backlog=4096
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

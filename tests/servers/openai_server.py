@@ -45,7 +45,13 @@ class OpenAIServer:
         port: int = 0,
         prompt_tokens: int = 0,
     ) -> None:
-        self.reply, self.delay, self.finish_reason, self.port, self.prompt_tokens = reply, delay, finish_reason, port, prompt_tokens
+        self.reply, self.delay, self.finish_reason, self.port, self.prompt_tokens = (
+            reply,
+            delay,
+            finish_reason,
+            port,
+            prompt_tokens,
+        )
         self.calls: list[dict[str, Any]] = []
         self.answered: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -88,14 +94,24 @@ class OpenAIServer:
                 body = json.loads(await reader.readexactly(length))
                 status, more, text, cut = await self._answer(body, headers)
                 content = text.encode()
-                lines = [f"HTTP/1.1 {status} X", "Content-Type: application/json", f"Content-Length: {len(content)}"]
+                lines = [
+                    f"HTTP/1.1 {status} X",
+                    "Content-Type: application/json",
+                    f"Content-Length: {len(content)}",
+                ]
                 lines += [f"{name}: {value}" for name, value in more.items()]
-                writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + (content[: len(content) // 2] if cut else content))
+                writer.write(
+                    "\r\n".join(lines).encode()
+                    + b"\r\n\r\n"
+                    + (content[: len(content) // 2] if cut else content)
+                )
                 await writer.drain()
                 if cut:
                     if cut.reset:
                         linger = struct.pack("ii", 1, 0)
-                        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                        writer.get_extra_info("socket").setsockopt(
+                            socket.SOL_SOCKET, socket.SO_LINGER, linger
+                        )
                         await asyncio.sleep(0.01)  # until the half body has been read
                     break
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -103,7 +119,9 @@ class OpenAIServer:
         finally:
             writer.close()
 
-    async def _answer(self, body: dict[str, Any], headers: dict[str, str]) -> tuple[int, dict[str, str], str, Fault | None]:
+    async def _answer(
+        self, body: dict[str, Any], headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], str, Fault | None]:
         self.calls.append(body)
         self.headers.append(headers)
         self.in_flight += 1
@@ -120,7 +138,11 @@ class OpenAIServer:
             if not fault.cut:
                 return fault.status, fault.headers, fault.body, None
         text = self.reply(body)
-        choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": self.finish_reason}
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": self.finish_reason,
+        }
         if not fault:
             self.answered.append(body)
         usage = {"prompt_tokens": self.prompt_tokens, "completion_tokens": len(text.split())}

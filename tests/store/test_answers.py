@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from store.answers import AnswerLog
+from polypref.store.answers import AnswerLog
 
 
 def test_an_answer_is_there_after_reopening(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_first_answer_to_a_key_stays(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_log_whole(tmp_path: Path) -> None:
     script = f"""
 from pathlib import Path
-from store.answers import AnswerLog
+from polypref.store.answers import AnswerLog
 log = AnswerLog(Path({str(tmp_path / "a.jsonl")!r}))
 for i in range(1000):
     log.add([(f"key{{i}}", {{"text": "x" * 100}})])
@@ -63,7 +63,9 @@ for i in range(1000):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
-    run = subprocess.run([sys.executable, "-c", script], preexec_fn=small_disk, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script], preexec_fn=small_disk, capture_output=True, text=True
+    )
     assert run.returncode == 1
     assert "OSError" in run.stderr
     log = AnswerLog(tmp_path / "a.jsonl")

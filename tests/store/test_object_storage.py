@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from s3_server import s3_server
 
-from cards.errors import InputError
-from cards.tables import rows_to_frame
-from store import lease
-from store.place import create, place
-from store.workdir import Workdir, read_json, write_json
+from polypref.errors import InputError
+from polypref.schemas import rows_to_frame
+from polypref.store import lease
+from polypref.store.storage import create, open_path
+from polypref.store.workdir import Workdir, read_json, write_json
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
@@ -63,7 +63,11 @@ def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
         assert read_json(workdir.path / "state.json") == {"x": 1}
         assert read_json(workdir.path / "none.json") == {}
         log = workdir.answers("f")
-        assert [log.get(key) for key in ("k1", "k2", "k3")] == [{"text": "eins", "tokens": 3}, {"text": "zwei"}, None]
+        assert [log.get(key) for key in ("k1", "k2", "k3")] == [
+            {"text": "eins", "tokens": 3},
+            {"text": "zwei"},
+            None,
+        ]
         assert log.spent["tokens"] == 3
 
 
@@ -83,9 +87,11 @@ def test_workers_see_each_others_answers(url: str) -> None:
 
 
 def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = f"from store.workdir import Workdir\nwith Workdir({url!r}): print(1, flush=True); input()"
+    script = (
+        f"from polypref.store.workdir import Workdir\nwith Workdir({url!r}): print(1, flush=True); input()"
+    )
     monkeypatch.setattr(lease, "LEASE_SECONDS", 8.0)
-    script = "from store import lease\nlease.LEASE_SECONDS = 8.0\n" + script
+    script = "from polypref.store import lease\nlease.LEASE_SECONDS = 8.0\n" + script
     with subprocess.Popen(
         [sys.executable, "-c", script],
         stdin=subprocess.PIPE,
@@ -96,7 +102,10 @@ def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"1\n"
         time.sleep(12)  # longer than a lease: it is renewed
-        with pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"), Workdir(url):
+        with (
+            pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"),
+            Workdir(url),
+        ):
             pass
         holder.kill()
     time.sleep(12)
@@ -106,7 +115,9 @@ def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch:
         pass
 
 
-def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 4.0)
     lost, newest, away = [], lease.Lease._newest, iter([True, True, False])
 
@@ -115,11 +126,11 @@ def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(url: str, mo
             raise OSError("away")
         return newest(self)
 
-    held = lease.Lease(place(url) / "lease", "a", lambda: lost.append(1))
+    held = lease.Lease(open_path(url) / "lease", "a", lambda: lost.append(1))
     monkeypatch.setattr(lease.Lease, "_newest", sometimes)
     time.sleep(4.5)
     with pytest.raises(InputError, match="in use by a"):
-        lease.Lease(place(url) / "lease", "b", lambda: None)
+        lease.Lease(open_path(url) / "lease", "b", lambda: None)
     away = iter([True] * 9)
     time.sleep(6.5)
     assert lost == [1]
@@ -127,11 +138,11 @@ def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(url: str, mo
 
 
 def test_of_two_that_create_one_does(url: str) -> None:
-    path = place(url) / "lease" / "1.json"
+    path = open_path(url) / "lease" / "1.json"
     assert [create(path, b"a"), create(path, b"b")] == [True, False]
     assert path.read_bytes() == b"a"
 
 
 def test_an_unknown_storage_is_named() -> None:
     with pytest.raises(InputError, match=r"^nowhere://x: .*object storage needs pip install"):
-        place("nowhere://x")
+        open_path("nowhere://x")

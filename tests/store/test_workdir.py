@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from cards.errors import InputError
-from store.workdir import Workdir
+from polypref.errors import InputError
+from polypref.store.workdir import Workdir
 
 
 def model(folder: Path, weights: bytes = b"1") -> Path:
@@ -20,11 +20,16 @@ def model(folder: Path, weights: bytes = b"1") -> Path:
 
 
 def test_a_second_run_is_told_who_holds_the_work_dir(tmp_path: Path) -> None:
-    script = f"from store.workdir import Workdir\nfrom pathlib import Path\nwith Workdir(Path({str(tmp_path)!r})): print('in'); input()"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+    script = f"from polypref.store.workdir import Workdir\nfrom pathlib import Path\nwith Workdir(Path({str(tmp_path)!r})): print('in'); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "in\n"
-        with pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"), Workdir(tmp_path):
+        with (
+            pytest.raises(InputError, match=rf"in use by process {holder.pid} on .*; one work dir, one run"),
+            Workdir(tmp_path),
+        ):
             pass
         holder.kill()
     with Workdir(tmp_path):
@@ -52,7 +57,10 @@ def test_a_resolved_revision_is_not_asked_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["no/such/folder", "./missing", "missing"])
 def test_a_model_that_is_nowhere_is_named(tmp_path: Path, name: str) -> None:
-    with Workdir(tmp_path) as workdir, pytest.raises(InputError, match=r"no such folder, and not a Hub id \(ORG/NAME\)"):
+    with (
+        Workdir(tmp_path) as workdir,
+        pytest.raises(InputError, match=r"no such folder, and not a Hub id \(ORG/NAME\)"),
+    ):
         workdir.resolve(name)
 
 

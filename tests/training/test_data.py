@@ -6,10 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from cards.errors import InputError
-from cards.tables import split_of
-from training import data
-from training.config import DpoRecipe, RlooRecipe
+from polypref.errors import InputError
+from polypref.schemas import split_of
+from polypref.training import data
+from polypref.training.recipe import DpoRecipe, RlooRecipe
 
 
 def recipe(published: Path, **fields: Any) -> DpoRecipe:
@@ -18,7 +18,11 @@ def recipe(published: Path, **fields: Any) -> DpoRecipe:
 
 def test_only_the_train_split_and_all_of_it(published: Path, pairs: pl.DataFrame) -> None:
     rows = data.pairs(recipe(published))
-    expected = {(id_, code) for id_, code in pairs.select("prompt_id", "language").iter_rows() if split_of(id_, 0.2) == "train"}
+    expected = {
+        (id_, code)
+        for id_, code in pairs.select("prompt_id", "language").iter_rows()
+        if split_of(id_, 0.2) == "train"
+    }
     assert set(rows.select("prompt_id", "language").iter_rows()) == expected
     assert 0 < len(expected) < pairs.height
     assert rows.columns == ["prompt_id", "language", "builder", "rank", "prompt", "chosen", "rejected"]
@@ -52,11 +56,18 @@ def test_a_language_without_rows_is_named(published: Path) -> None:
 
 def test_prompts_stand_once_a_language(published: Path, reward_model: Path) -> None:
     online = RlooRecipe.model_validate(
-        {"model": "p", "data": str(published), "output": "unused", "reward": {"kind": "reward_model", "model": str(reward_model)}}
+        {
+            "model": "p",
+            "data": str(published),
+            "output": "unused",
+            "reward": {"kind": "reward_model", "model": str(reward_model)},
+        }
     )
     rows, offline = data.prompts(online), data.pairs(recipe(published))
     assert rows.columns == ["prompt_id", "language", "prompt"]
-    assert set(rows.select("prompt_id", "language").iter_rows()) == set(offline.select("prompt_id", "language").iter_rows())
+    assert set(rows.select("prompt_id", "language").iter_rows()) == set(
+        offline.select("prompt_id", "language").iter_rows()
+    )
     assert not rows.select("prompt_id", "language").is_duplicated().any()
 
 
@@ -70,6 +81,8 @@ def test_the_control_swaps_half_of_the_pairs_and_all_that_is_said_of_them(pairs:
     assert ((swapped["chosen"] == many["chosen"]) == ~is_swapped).all()
     assert (swapped["chosen_model"] == pl.Series(["weak" if swap else "strong" for swap in is_swapped])).all()
     assert (swapped["margin"] == swapped["chosen_score"] - swapped["rejected_score"]).all()
-    assert swapped.select("prompt_id", "language", "prompt").equals(many.select("prompt_id", "language", "prompt"))
+    assert swapped.select("prompt_id", "language", "prompt").equals(
+        many.select("prompt_id", "language", "prompt")
+    )
     assert not swapped.equals(data.shuffled(many, seed=1))
     assert swapped.equals(data.shuffled(many, seed=0))

@@ -7,18 +7,27 @@ from typing import Any
 import pytest
 import yaml
 
-from cards.errors import InputError
-from training import data, dpo, run
-from training.config import DpoRecipe
+from polypref.errors import InputError
+from polypref.training import data, dpo, run
+from polypref.training.recipe import DpoRecipe
 
 LOSSES = [0.693147, 0.644323, 0.522426, 0.467524, 0.40666, 0.400228, 0.440745, 0.440101]
 MARGINS = [0.0, 0.100327, 0.378493, 0.529258, 0.693616, 0.71348, 0.598747, 0.605385]
 
 
 def recipe(policy: Path, published: Path, output: Path, **fields: Any) -> DpoRecipe:
-    small = {"batch_size": 8, "max_steps": 8, "learning_rate": 2e-3, "warmup": 0, "beta": 0.1, "max_length": 128}
+    small = {
+        "batch_size": 8,
+        "max_steps": 8,
+        "learning_rate": 2e-3,
+        "warmup": 0,
+        "beta": 0.1,
+        "max_length": 128,
+    }
     operation = {"micro_batch_size": 4, "device": "cpu", "logging_steps": 1, "saving_steps": 3}
-    return DpoRecipe.model_validate({"model": str(policy), "data": str(published), "output": output, **small, **operation, **fields})
+    return DpoRecipe.model_validate(
+        {"model": str(policy), "data": str(published), "output": output, **small, **operation, **fields}
+    )
 
 
 def curve(output: Path) -> list[dict[str, float]]:
@@ -54,17 +63,30 @@ def test_the_checkpoint_loads_with_its_chat_template(trained: Path, policy: Path
     text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     assert text == base.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
     assert text.endswith("<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>")
-    ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-    assert model.generate(**ids, min_new_tokens=3, max_new_tokens=3, do_sample=False).shape[1] == ids["input_ids"].shape[1] + 3
+    ids = tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+    )
+    assert (
+        model.generate(**ids, min_new_tokens=3, max_new_tokens=3, do_sample=False).shape[1]
+        == ids["input_ids"].shape[1] + 3
+    )
 
 
 def test_only_the_result_stays(trained: Path) -> None:
     files = {file.name for file in trained.iterdir()}
-    assert {"model.safetensors", "chat_template.jinja", "README.md", "training_log.jsonl", "training.json"} <= files
+    assert {
+        "model.safetensors",
+        "chat_template.jinja",
+        "README.md",
+        "training_log.jsonl",
+        "training.json",
+    } <= files
     assert not files & {"checkpoints", "training_args.bin"}
 
 
-def test_resumed_is_uninterrupted(trained: Path, policy: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_is_uninterrupted(
+    trained: Path, policy: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Stopped(Exception):
         pass
 
@@ -118,11 +140,16 @@ def test_stopped_after_the_last_step_nothing_is_trained_again(
     assert all((weights(again.output)[name] == weight).all() for name, weight in weights(trained).items())
 
 
-def test_finished_it_returns_at_once_and_another_recipe_is_refused(trained: Path, policy: Path, published: Path, tmp_path: Path) -> None:
+def test_finished_it_returns_at_once_and_another_recipe_is_refused(
+    trained: Path, policy: Path, published: Path, tmp_path: Path
+) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in trained.iterdir()}
     dpo.train(recipe(policy, published, trained, micro_batch_size=2, logging_steps=4))
     assert {file.name: file.stat().st_mtime_ns for file in trained.iterdir()} == before
-    with pytest.raises(InputError, match="holds a checkpoint made with another beta, data; remove it or choose another output"):
+    with pytest.raises(
+        InputError,
+        match="holds a checkpoint made with another beta, data; remove it or choose another output",
+    ):
         dpo.train(recipe(policy, published, trained, beta=0.2, languages=["deu_Latn"]))
 
     other = recipe(policy, published, tmp_path / "tuned", max_steps=1)
@@ -135,18 +162,25 @@ def test_lora_saves_an_adapter_that_peft_loads(policy: Path, published: Path, tm
     from peft import AutoPeftModelForCausalLM
     from transformers import AutoTokenizer
 
-    output = dpo.train(recipe(policy, published, tmp_path / "adapter", lora={"r": 4, "alpha": 8}, max_steps=3))
+    output = dpo.train(
+        recipe(policy, published, tmp_path / "adapter", lora={"r": 4, "alpha": 8}, max_steps=3)
+    )
     assert not (output / "model.safetensors").exists()
     adapter = weights(output)
     assert {name.split(".")[-2] for name in adapter} == {"lora_A", "lora_B"}
     assert any(weight.abs().max() > 0 for name, weight in adapter.items() if "lora_B" in name)
     model = AutoPeftModelForCausalLM.from_pretrained(output)
     assert model.peft_config["default"].base_model_name_or_path == str(policy)
-    assert AutoTokenizer.from_pretrained(output).chat_template == AutoTokenizer.from_pretrained(policy).chat_template
+    assert (
+        AutoTokenizer.from_pretrained(output).chat_template
+        == AutoTokenizer.from_pretrained(policy).chat_template
+    )
     assert "library_name: peft" in (output / "README.md").read_text("utf-8")
 
 
-def test_the_control_trains_on_swapped_pairs(trained: Path, policy: Path, published: Path, tmp_path: Path) -> None:
+def test_the_control_trains_on_swapped_pairs(
+    trained: Path, policy: Path, published: Path, tmp_path: Path
+) -> None:
     control = recipe(policy, published, tmp_path / "control", control="shuffle")
     dpo.train(control)
     made_from = json.loads((control.output / "training.json").read_text("utf-8"))
@@ -161,17 +195,24 @@ def test_dpo_trainer_takes_published_rows_unchanged(policy: Path, published: Pat
     from trl import DPOConfig, DPOTrainer
 
     rows = Dataset.from_parquet([str(file) for file in published.glob("data/*/train-*.parquet")])
-    args = DPOConfig(str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=1, save_strategy="no")
+    args = DPOConfig(
+        str(tmp_path), use_cpu=True, bf16=False, gradient_checkpointing=False, max_steps=1, save_strategy="no"
+    )
     trainer = DPOTrainer(model=str(policy), args=args, train_dataset=rows)
     assert trainer.train().training_loss == pytest.approx(0.6931, abs=1e-3)
 
 
-def test_pairs_whose_prompt_fills_max_length_are_left_out(policy: Path, published: Path, tmp_path: Path) -> None:
+def test_pairs_whose_prompt_fills_max_length_are_left_out(
+    policy: Path, published: Path, tmp_path: Path
+) -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(policy)
     chats = data.pairs(recipe(policy, published, tmp_path))["prompt"].to_list()
-    lengths = [len(tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False)) for chat in chats]
+    lengths = [
+        len(tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False))
+        for chat in chats
+    ]
     limit = max(lengths)
     output = dpo.train(recipe(policy, published, tmp_path / "tuned", max_length=limit, max_steps=1))
     card = (output / "README.md").read_text("utf-8")

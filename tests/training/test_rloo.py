@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engines.base import Answer, Request
-from training import rloo, run
-from training.config import RlooRecipe
+from polypref.engines.base import Answer, Request
+from polypref.training import rloo, run
+from polypref.training.recipe import RlooRecipe
 
 REWARDS = [-0.809886, -0.748013, -0.746029, -0.49612, -0.244736]
 GRAD_NORMS = [13.802636, 17.560907, 18.038801, 19.173717, 19.770788]
@@ -19,8 +19,21 @@ WITHOUT_EOS = [0.8125, 0.75, 0.75, 0.5, 0.25]
 
 
 def recipe(policy: Path, reward_model: Path, published: Path, output: Path, **fields: Any) -> RlooRecipe:
-    small = {"batch_size": 16, "max_steps": 5, "learning_rate": 1e-4, "warmup": 0, "max_length": 128, "max_new_tokens": 12}
-    operation = {"micro_batch_size": 8, "device": "cpu", "logging_steps": 1, "saving_steps": 4, "languages": ["deu_Latn"]}
+    small = {
+        "batch_size": 16,
+        "max_steps": 5,
+        "learning_rate": 1e-4,
+        "warmup": 0,
+        "max_length": 128,
+        "max_new_tokens": 12,
+    }
+    operation = {
+        "micro_batch_size": 8,
+        "device": "cpu",
+        "logging_steps": 1,
+        "saving_steps": 4,
+        "languages": ["deu_Latn"],
+    }
     reward = {"kind": "reward_model", "model": str(reward_model), "device": "cpu"}
     named = {"model": str(policy), "data": str(published), "output": output, "reward": reward}
     return RlooRecipe.model_validate({**named, **small, **operation, **fields})
@@ -37,7 +50,9 @@ def weights(output: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def trained(policy: Path, reward_model: Path, published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    policy: Path, reward_model: Path, published: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     return rloo.train(recipe(policy, reward_model, published, tmp_path_factory.mktemp("rloo") / "tuned"))
 
 
@@ -61,7 +76,12 @@ def test_the_checkpoint_and_its_card(trained: Path) -> None:
 
 
 def test_resumed_is_uninterrupted(
-    trained: Path, policy: Path, reward_model: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path,
+    policy: Path,
+    reward_model: Path,
+    published: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     again = recipe(policy, reward_model, published, tmp_path / "tuned")
     watch = run._watch
@@ -88,7 +108,9 @@ def test_resumed_is_uninterrupted(
     assert curve(again.output) == curve(trained)
 
 
-def test_lora_and_masked_completions(policy: Path, reward_model: Path, published: Path, tmp_path: Path) -> None:
+def test_lora_and_masked_completions(
+    policy: Path, reward_model: Path, published: Path, tmp_path: Path
+) -> None:
     from peft import AutoPeftModelForCausalLM
 
     adapter = {"lora": {"r": 4, "alpha": 8}, "missing_eos_penalty": None, "num_generations": 4}
@@ -110,9 +132,17 @@ class LengthAsScore:
 
 
 def test_an_end_is_looked_for_in_the_completion_alone() -> None:
-    prompt, completions = [{"role": "user", "content": "abc"}], [[{"role": "assistant", "content": text}] for text in ("de", "defg", "")]
+    prompt, completions = (
+        [{"role": "user", "content": "abc"}],
+        [[{"role": "assistant", "content": text}] for text in ("de", "defg", "")],
+    )
     ids = [[7, 8, 2], [7, 8, 9, 9], [2]]  # 2 and 3 end a turn
-    given = {"prompts": [prompt] * 3, "completions": completions, "completion_ids": ids, "trainer_state": None}
+    given = {
+        "prompts": [prompt] * 3,
+        "completions": completions,
+        "completion_ids": ids,
+        "trainer_state": None,
+    }
     assert rloo.reward_of(LengthAsScore(), lambda: {2, 3}, 1.5)(**given) == [5.0, 5.5, 3.0]
     masked = rloo.reward_of(LengthAsScore(), lambda: {2, 3}, None)(**given)
     assert masked[0] == 5.0
@@ -129,7 +159,12 @@ def test_groups_must_divide_the_batch() -> None:
 
 def test_every_prompt_is_asked_once_a_pass_in_an_order_of_the_seed() -> None:
     def order(**fields: Any) -> list[int]:
-        return rloo.passes(10, recipe(Path("p"), Path("r"), Path("d"), Path("o"), **{"batch_size": 4, "max_steps": None, **fields}))
+        return rloo.passes(
+            10,
+            recipe(
+                Path("p"), Path("r"), Path("d"), Path("o"), **{"batch_size": 4, "max_steps": None, **fields}
+            ),
+        )
 
     assert sorted(order(epochs=1)) == list(range(10))
     assert sorted(order(epochs=3)[10:20]) == list(range(10))

@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from cards.errors import InputError
-from cards.model_card import base_license
-from store.workdir import Resolved
-from training import run
-from training.config import DpoRecipe
+from polypref.cards.model_card import base_license
+from polypref.errors import InputError
+from polypref.store.workdir import Resolved
+from polypref.training import run
+from polypref.training.recipe import DpoRecipe
 
 BASE = Resolved("policy", "sha256:0", "policy", None)
 
 
 def recipe(**fields: object) -> DpoRecipe:
-    return DpoRecipe.model_validate({"model": "policy", "data": "pairs", "output": "out", "device": "cpu", **fields})
+    return DpoRecipe.model_validate(
+        {"model": "policy", "data": "pairs", "output": "out", "device": "cpu", **fields}
+    )
 
 
 def test_a_batch_is_shared_between_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from cards.folder import write_dataset
-from cards.tables import prompt_id, rows_to_frame
+from polypref.cards.folder import write_dataset
+from polypref.schemas import prompt_id, rows_to_frame
 
 LANGUAGES = ("deu_Latn", "eng_Latn", "jpn_Jpan")
 WORDS = {
@@ -24,7 +24,13 @@ AYA_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' }}{% endif %}"
 )
 QWEN_TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
-TURNS = ["<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|SYSTEM_TOKEN|>"]
+TURNS = [
+    "<|START_OF_TURN_TOKEN|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "<|USER_TOKEN|>",
+    "<|CHATBOT_TOKEN|>",
+    "<|SYSTEM_TOKEN|>",
+]
 
 
 def message(role: str, content: str) -> list[dict[str, str]]:
@@ -73,7 +79,12 @@ def publish(pairs: pl.DataFrame, folder: Path) -> None:
         "sources": [],
         "notes": [],
     }
-    write_dataset(folder, "pairs", frames, {**facts, "languages": {code: {"funnel": {"pairs": 30}} for code in LANGUAGES}})
+    write_dataset(
+        folder,
+        "pairs",
+        frames,
+        {**facts, "languages": {code: {"funnel": {"pairs": 30}} for code in LANGUAGES}},
+    )
 
 
 def _tokenizer(pairs: pl.DataFrame, special: list[str]):  # type: ignore[no-untyped-def]
@@ -84,7 +95,9 @@ def _tokenizer(pairs: pl.DataFrame, special: list[str]):  # type: ignore[no-unty
     tokenizer.decoder = decoders.ByteLevel()
     texts = [m["content"] for column in ("prompt", "chosen") for messages in pairs[column] for m in messages]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet))
+    tokenizer.train_from_iterator(
+        texts, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    )
     return tokenizer
 
 
@@ -115,7 +128,9 @@ def make_policy(pairs: pl.DataFrame, folder: Path, seed: int = 1) -> None:
     )
     model = CohereForCausalLM(config)
     with torch.no_grad():
-        model.get_input_embeddings().weight[tokenizer.eos_token_id] *= 8  # so that some completions end within a few tokens
+        model.get_input_embeddings().weight[tokenizer.eos_token_id] *= (
+            8  # so that some completions end within a few tokens
+        )
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n# A tiny policy\n")

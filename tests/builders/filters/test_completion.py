@@ -2,9 +2,9 @@
 
 import pytest
 
-from builders.filters.judge import Filters, judge
-from builders.filters.subject import Subject
-from cards.languages import PAPER_23
+from polypref.builders.filters.apply import Filters, judge
+from polypref.builders.filters.subject import Subject
+from polypref.languages.codes import PAPER_23
 
 REFUSING = {
     "arb_Arab": "عذرا، لا أستطيع مساعدتك في هذا الأمر.",
@@ -45,7 +45,11 @@ SPEAKING_OF_ITSELF = {
 
 
 def reason(
-    text: str, code: str = "eng_Latn", prompt: str | None = None, source: str | None = None, **thresholds: float | None
+    text: str,
+    code: str = "eng_Latn",
+    prompt: str | None = None,
+    source: str | None = None,
+    **thresholds: float | None,
 ) -> str | None:
     return judge(Subject(text, code, source, prompt=prompt), Filters.model_validate(thresholds)).rejected_by
 
@@ -61,7 +65,8 @@ def test_a_refusal_at_the_beginning_is_rejected_in_every_language(code: str) -> 
     "text",
     [
         "I am sorry to hear that your dog is ill. Let it rest, give it water, and call a vet tomorrow if it does not eat.",
-        "If a guest asks for a refund, you may answer: thank you for telling us, and we will look into it at once. " * 3
+        "If a guest asks for a refund, you may answer: thank you for telling us, and we will look into it at once. "
+        * 3
         + "I can't help you.",
         "She said that she was sorry, and that nobody could have known.",
     ],
@@ -103,14 +108,25 @@ def test_marks_of_a_chat_template_are_rejected(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["The user: a person who pays.", "a <- b | c", "The list [1, 2] holds <b>two</b> numbers.", "A question: is it so?"]
+    "text",
+    [
+        "The user: a person who pays.",
+        "a <- b | c",
+        "The list [1, 2] holds <b>two</b> numbers.",
+        "A question: is it so?",
+    ],
 )
 def test_what_looks_like_a_template_is_none(text: str) -> None:
     assert reason(text) is None
 
 
 @pytest.mark.parametrize(
-    ("code", "text"), [("eng_Latn", "Name the capital of Peru."), ("zho_Hans", "秘鲁的首都是哪里？"), ("arb_Arab", "ما هي عاصمة بيرو؟")]
+    ("code", "text"),
+    [
+        ("eng_Latn", "Name the capital of Peru."),
+        ("zho_Hans", "秘鲁的首都是哪里？"),
+        ("arb_Arab", "ما هي عاصمة بيرو؟"),
+    ],
 )
 def test_an_answer_that_is_its_prompt_is_rejected(code: str, text: str) -> None:
     assert reason(f" {text.upper()} ", code, prompt=text) == "equals_prompt"
@@ -120,8 +136,15 @@ def test_an_answer_that_is_its_prompt_is_rejected(code: str, text: str) -> None:
 def test_remarks_on_translating_are_rejected_unless_the_source_has_them() -> None:
     remark = "Both options are valid translations of the sentence."
     assert reason(remark, source="Das ist ein guter Satz.") == "about_translating"
-    assert reason("Here is the translation: a good sentence.", source="Das ist ein guter Satz.") == "about_translating"
     assert (
-        reason("Wie wird dieser Satz übersetzt, den man can be translated as nennt?", "deu_Latn", source="It can be translated as what?")
+        reason("Here is the translation: a good sentence.", source="Das ist ein guter Satz.")
+        == "about_translating"
+    )
+    assert (
+        reason(
+            "Wie wird dieser Satz übersetzt, den man can be translated as nennt?",
+            "deu_Latn",
+            source="It can be translated as what?",
+        )
         is None
     )

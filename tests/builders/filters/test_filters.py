@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from builders.filters.judge import Filters, judge, judge_all
-from builders.filters.pool import CHUNK
-from builders.filters.subject import Subject
-from builders.filters.text import is_text
-from cards.languages import PAPER_23
+from polypref.builders.filters.apply import Filters, judge, judge_all
+from polypref.builders.filters.processes import CHUNK
+from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.text import is_text
+from polypref.languages.codes import PAPER_23
 
 CLEAN = yaml.safe_load((Path(__file__).parent / "clean_answers.yaml").read_text(encoding="utf-8"))
 UNSPACED = ("jpn_Jpan", "zho_Hans", "zho_Hant")
@@ -42,7 +42,11 @@ SENTENCES = {
 
 
 def reason(
-    text: str, language: str = "eng_Latn", source: str | None = None, finish: str = "stop", filters: Filters | None = None
+    text: str,
+    language: str = "eng_Latn",
+    source: str | None = None,
+    finish: str = "stop",
+    filters: Filters | None = None,
 ) -> str | None:
     return judge(Subject(text, language, source, finish), filters or Filters())[1]
 
@@ -54,12 +58,26 @@ def test_a_clean_sentence_passes_every_filter_in_its_language(code: str) -> None
 
 @pytest.mark.parametrize("code", SENTENCES)
 def test_a_sentence_of_another_language_is_rejected(code: str) -> None:
-    neighbours = {"zho_Hans": "zho_Hant", "zho_Hant": "zho_Hans", "arb_Arab": "pes_Arab", "pes_Arab": "arb_Arab", "rus_Cyrl": "ukr_Cyrl"}
-    neighbours |= {"ukr_Cyrl": "rus_Cyrl", "jpn_Jpan": "zho_Hans", "kor_Hang": "zho_Hant", "spa_Latn": "ita_Latn", "eng_Latn": "deu_Latn"}
+    neighbours = {
+        "zho_Hans": "zho_Hant",
+        "zho_Hant": "zho_Hans",
+        "arb_Arab": "pes_Arab",
+        "pes_Arab": "arb_Arab",
+        "rus_Cyrl": "ukr_Cyrl",
+    }
+    neighbours |= {
+        "ukr_Cyrl": "rus_Cyrl",
+        "jpn_Jpan": "zho_Hans",
+        "kor_Hang": "zho_Hant",
+        "spa_Latn": "ita_Latn",
+        "eng_Latn": "deu_Latn",
+    }
     assert reason(SENTENCES[neighbours.get(code, "eng_Latn")], code) == "wrong_language"
 
 
-@pytest.mark.parametrize("text", ["Paris", "42", "OK 👍", "C'est bon", "😀😀😀", "`print(1)`", "https://example.org/a?b=c"])
+@pytest.mark.parametrize(
+    "text", ["Paris", "42", "OK 👍", "C'est bon", "😀😀😀", "`print(1)`", "https://example.org/a?b=c"]
+)
 def test_a_text_too_short_to_tell_passes(text: str) -> None:
     assert reason(text, "tur_Latn") is None
 
@@ -76,11 +94,17 @@ def test_a_text_too_short_to_tell_passes(text: str) -> None:
         ("I do not know what to say. " * 8, "loop"),
         ("A" + "ha" * 300, "loop"),
         ("It rains on the hills and on the hills and on the hills and on the hills, I think.", "loop"),
-        ("The sea is blue, and the hills are green. " + "The more you read of it the more you know. " * 4, "repetition"),
+        (
+            "The sea is blue, and the hills are green. " + "The more you read of it the more you know. " * 4,
+            "repetition",
+        ),
         ("ha ha ha", None),
         ("How often is the word written here? “drum” “drum” “drum” “drum” “drum”", None),
         ("Very, very, very well!", None),
-        ("Happy birthday to you,\nHappy birthday to you,\nHappy birthday, dear Ada,\nHappy birthday to you!", None),
+        (
+            "Happy birthday to you,\nHappy birthday to you,\nHappy birthday, dear Ada,\nHappy birthday to you!",
+            None,
+        ),
         ("1. One apple\n2. Two pears\n3. Three plums\n4. Four figs\n5. Five dates", None),
         ("| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n" + "-" * 60, None),
         ("for i in range(3):\n    print(i)\nfor j in range(4):\n    print(j)\nprint(i + j)", None),
@@ -108,8 +132,15 @@ def test_a_sentence_that_gets_stuck_is_a_loop_in_every_script(code: str) -> None
 def test_ten_clean_answers_pass_every_filter_in_every_language(code: str) -> None:
     assert len(CLEAN[code]) >= 10
     subjects = [Subject(text, code, prompt="?") for text in CLEAN[code]]
-    translated = [Subject(text, code, english) for text, english in zip(CLEAN[code], CLEAN["eng_Latn"], strict=True) if code != "eng_Latn"]
-    rejected = {s.text: j.rejected_by for s, j in zip(subjects + translated, judge_all(subjects + translated, Filters()), strict=True)}
+    translated = [
+        Subject(text, code, english)
+        for text, english in zip(CLEAN[code], CLEAN["eng_Latn"], strict=True)
+        if code != "eng_Latn"
+    ]
+    rejected = {
+        s.text: j.rejected_by
+        for s, j in zip(subjects + translated, judge_all(subjects + translated, Filters()), strict=True)
+    }
     assert {text: why for text, why in rejected.items() if why} == {}
 
 
@@ -140,13 +171,16 @@ def test_every_measure_is_kept_up_to_the_first_rejection() -> None:
 
 
 def test_rows_are_judged_alike_in_one_process_and_in_two() -> None:
-    rows = [Subject(text, code) for code in CLEAN for text in [*CLEAN[code], "no " * 40]] * 12  # more than one job's rows
+    rows = [
+        Subject(text, code) for code in CLEAN for text in [*CLEAN[code], "no " * 40]
+    ] * 12  # more than one job's rows
     assert len(rows) > CHUNK
     assert judge_all(rows, Filters(processes=1)) == judge_all(rows, Filters(processes=2))
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [("a", True), ("", True), (None, False), (3, False), ("\0", False), ("a\udc80", False), ("😀", True)]
+    ("value", "expected"),
+    [("a", True), ("", True), (None, False), (3, False), ("\0", False), ("a\udc80", False), ("😀", True)],
 )
 def test_is_text(value: object, expected: bool) -> None:
     assert is_text(value) is expected

@@ -4,12 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from builders.filters.judge import Filters, judge, judge_all
-from builders.filters.subject import Subject
-from cards.errors import InputError
-from engines.quality import Quality, estimates
+from polypref.builders.filters.apply import Filters, judge, judge_all
+from polypref.builders.filters.subject import Subject
+from polypref.engines.quality import Quality, estimates
+from polypref.errors import InputError
 
-RULES = dict.fromkeys(("wrong_language", "copied_source", "half_translated", "length_ratio", "oscillation", "repetition", "loop"))
+RULES = dict.fromkeys(
+    (
+        "wrong_language",
+        "copied_source",
+        "half_translated",
+        "length_ratio",
+        "oscillation",
+        "repetition",
+        "loop",
+    )
+)
 
 
 def reason(text: str, code: str, source: str, **thresholds: object) -> str | None:
@@ -35,7 +45,9 @@ def test_lost_numbers_in_the_digits_of_every_script(code: str, kept: str, lost: 
     source = "1,250 steps, 48 days, 1987 and 3600 seconds."
     assert alone("lost_numbers", kept, code, source) is None
     assert alone("lost_numbers", lost, code, source) == "lost_numbers"
-    assert alone("lost_numbers", lost + " 11 22 33 44", code, "Steps, days and seconds.") == "lost_numbers"  # invented
+    assert (
+        alone("lost_numbers", lost + " 11 22 33 44", code, "Steps, days and seconds.") == "lost_numbers"
+    )  # invented
 
 
 @pytest.mark.parametrize(
@@ -56,7 +68,10 @@ def test_lost_addresses_and_placeholders(code: str, kept: str, lost: str) -> Non
     ("code", "sentences"),
     [
         ("deu_Latn", ["Es regnet.", "Er schläft.", "Sie liest.", "Wir warten.", "Sie gehen.", "Ich koche."]),
-        ("jpn_Jpan", ["雨が降る。", "彼は眠る。", "彼女は読む。", "私たちは待つ。", "彼らは行く。", "私は料理する。"]),
+        (
+            "jpn_Jpan",
+            ["雨が降る。", "彼は眠る。", "彼女は読む。", "私たちは待つ。", "彼らは行く。", "私は料理する。"],
+        ),
         ("hin_Deva", ["बारिश होती है।", "वह सोता है।", "वह पढ़ती है।", "हम रुकते हैं।", "वे जाते हैं।", "मैं पकाता हूँ।"]),
         ("arb_Arab", ["إنها تمطر.", "هو نائم.", "هي تقرأ.", "نحن ننتظر.", "هم يذهبون.", "أنا أطبخ."]),
     ],
@@ -78,15 +93,30 @@ def test_half_translated() -> None:
     source = "The river is long and wide. Many boats go up and down on it every day."
     half = "Der Fluss ist lang und breit. Many boats go up and down on it every day."
     assert reason(half, "deu_Latn", source) == "half_translated"
-    assert reason("Der Fluss ist lang und breit. Jeden Tag fahren viele Boote auf ihm auf und ab.", "deu_Latn", source) is None
+    assert (
+        reason(
+            "Der Fluss ist lang und breit. Jeden Tag fahren viele Boote auf ihm auf und ab.",
+            "deu_Latn",
+            source,
+        )
+        is None
+    )
 
 
 @pytest.mark.parametrize(
     ("code", "stuck", "fine"),
     [
-        ("deu_Latn", "Das Haus am See, das Haus am See, das Haus am See ist alt.", "Das Haus am See ist alt und schön."),
+        (
+            "deu_Latn",
+            "Das Haus am See, das Haus am See, das Haus am See ist alt.",
+            "Das Haus am See ist alt und schön.",
+        ),
         ("rus_Cyrl", "Дом у озера, дом у озера, дом у озера старый.", "Дом у озера старый и красивый."),
-        ("zho_Hans", "湖边的那座老房子很美，湖边的那座老房子很美，湖边的那座老房子很美。", "湖边的那座老房子很美。"),
+        (
+            "zho_Hans",
+            "湖边的那座老房子很美，湖边的那座老房子很美，湖边的那座老房子很美。",
+            "湖边的那座老房子很美。",
+        ),
     ],
 )
 def test_oscillation_is_what_the_source_does_not_say_twice(code: str, stuck: str, fine: str) -> None:
@@ -101,7 +131,9 @@ def test_the_usual_length_is_published_for_few_rows_and_learned_from_many() -> N
     assert alone("length_ratio", same, "zho_Hans", source) is None
     assert alone("length_ratio", same * 8, "zho_Hans", source) == "length_ratio"
     assert alone("length_ratio", "古", "zho_Hans", source * 8) == "length_ratio"
-    filters = Filters.model_validate({**dict.fromkeys(RULES), "length_ratio": 3.0, "repeated_lines": None, "lost_sentences": None})
+    filters = Filters.model_validate(
+        {**dict.fromkeys(RULES), "length_ratio": 3.0, "repeated_lines": None, "lost_sentences": None}
+    )
     rows = [Subject(same * 8, "zho_Hans", source)] * 300 + [Subject(same, "zho_Hans", source)]
     reasons = [judgement.rejected_by for judgement in judge_all(rows, filters)]
     assert reasons[:300] == [None] * 300  # in this batch eight times the text is usual
@@ -119,9 +151,17 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "house", "is", "old", "das", "haus", "ist", "alt"]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
     config = BertConfig(
-        vocab_size=12, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, num_labels=1, initializer_range=1.0
+        vocab_size=12,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=32,
+        num_labels=1,
+        initializer_range=1.0,
     )
     torch.manual_seed(1)
     for name, kind in (("embeds", BertModel), ("reads", BertForSequenceClassification)):
@@ -132,10 +172,14 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_quality_by_embeddings_is_one_for_the_same_text_and_rejects_below_the_least(encoder: Path) -> None:
     config = Quality(model=str(encoder / "embeds"), least=0.99)
-    same, other = estimates([("the house is old", "the house is old"), ("the house is old", "das haus")], config)
+    same, other = estimates(
+        [("the house is old", "the house is old"), ("the house is old", "das haus")], config
+    )
     assert same == pytest.approx(1.0, abs=1e-5)
     assert other < 0.99
-    filters = Filters.model_validate({**dict.fromkeys(RULES), "quality": {"model": str(encoder / "embeds"), "least": 0.99}})
+    filters = Filters.model_validate(
+        {**dict.fromkeys(RULES), "quality": {"model": str(encoder / "embeds"), "least": 0.99}}
+    )
     rows = [
         Subject("the house is old", "eng_Latn", "the house is old"),
         Subject("das haus", "deu_Latn", "the house is old"),

@@ -24,7 +24,11 @@ def find_collection(h, slug, write=False):
 def collections(h):
     if h.command == "GET":
         owner = h.query.get("owner")
-        rows = [c for c in h.hub.collections.values() if not c["private"] and owner in (None, [c["owner"]["name"]])]
+        rows = [
+            c
+            for c in h.hub.collections.values()
+            if not c["private"] and owner in (None, [c["owner"]["name"]])
+        ]
         return h.send_page([{k: v for k, v in c.items() if k != "position"} for c in rows])
     user, p = h.user(required=True), h.json()
     h.may_write(p["namespace"], user)
@@ -60,7 +64,11 @@ def collection(h, slug):
         if h.command == "DELETE":
             del h.hub.collections[slug]
         else:
-            c |= {k: v for k, v in h.json().items() if k in ("title", "description", "private", "theme", "position")}
+            c |= {
+                k: v
+                for k, v in h.json().items()
+                if k in ("title", "description", "private", "theme", "position")
+            }
         h.hub.save_collections()
     h.send(200, {"data": c})
     return None
@@ -76,7 +84,15 @@ def add_to_collection(h, slug):
         if any((i["id"], i["type"]) == (item["id"], item["type"]) for i in c["items"]):
             raise Reply(409, "This item is already in the collection")
         note = {"note": {"text": p["note"], "html": p["note"]}} if p.get("note") else {}
-        c["items"].append({"_id": os.urandom(12).hex(), "id": item["id"], "type": item["type"], "position": len(c["items"]), **note})
+        c["items"].append(
+            {
+                "_id": os.urandom(12).hex(),
+                "id": item["id"],
+                "type": item["type"],
+                "position": len(c["items"]),
+                **note,
+            }
+        )
         c["lastUpdated"] = iso(time.time())
         h.hub.save_collections()
     h.send(200, c)

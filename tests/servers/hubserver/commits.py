@@ -28,7 +28,9 @@ def commit(h, type, id, revision):
         if not path or path.startswith("/") or {"", ".", "..", ".git"} & set(path.rstrip("/").split("/")):
             raise Reply(400, f"Invalid path: {path}")
         if row["key"] == "file":
-            content = base64.b64decode(v["content"]) if v.get("encoding") == "base64" else v["content"].encode()
+            content = (
+                base64.b64decode(v["content"]) if v.get("encoding") == "base64" else v["content"].encode()
+            )
             if len(content) > 10_000_000 and len(content) > h.hub.lfs_threshold:
                 raise Reply(413, f"{path} is too large for a regular file, use LFS")
             if path == "README.md":
@@ -74,7 +76,9 @@ def commit(h, type, id, revision):
         message = header["summary"] + (f"\n\n{header['description']}" if header.get("description") else "")
         sha = repo.commit(files, [head], message, user.name)
         if as_pr:
-            pr = open_discussion(repo, user, header["summary"], header.get("description", ""), True, sha, head)
+            pr = open_discussion(
+                repo, user, header["summary"], header.get("description", ""), True, sha, head
+            )
         else:
             repo.set_ref(ref, sha)
     h.send(
@@ -93,7 +97,13 @@ def commit(h, type, id, revision):
 
 
 def event(user, type, data):
-    return {"id": os.urandom(12).hex(), "type": type, "author": {"name": user.name}, "createdAt": iso(time.time()), "data": data}
+    return {
+        "id": os.urandom(12).hex(),
+        "type": type,
+        "author": {"name": user.name},
+        "createdAt": iso(time.time()),
+        "data": data,
+    }
 
 
 def comment(user, text):
@@ -132,14 +142,25 @@ def discussions(h, type, id):
         user, p = h.user(required=True), h.json()
         with h.hub.lock:
             d = open_discussion(repo, user, p["title"], p.get("description", ""), bool(p.get("pullRequest")))
-        return h.send(200, {"num": d["num"], "pullRequest": d["isPullRequest"], "url": f"{h.repo_url(repo)}/discussions/{d['num']}"})
+        return h.send(
+            200,
+            {
+                "num": d["num"],
+                "pullRequest": d["isPullRequest"],
+                "url": f"{h.repo_url(repo)}/discussions/{d['num']}",
+            },
+        )
     rows = [
         d
         for d in repo.meta["discussions"]
         if h.query.get("status", ["all"])[0] in ("all", d["status"])
-        and {"pull_request": d["isPullRequest"], "discussion": not d["isPullRequest"]}.get(h.query.get("type", [""])[0], True)
+        and {"pull_request": d["isPullRequest"], "discussion": not d["isPullRequest"]}.get(
+            h.query.get("type", [""])[0], True
+        )
     ]
-    h.send(200, {"discussions": rows if h.query.get("p", ["0"]) == ["0"] else [], "count": len(rows), "start": 0})
+    h.send(
+        200, {"discussions": rows if h.query.get("p", ["0"]) == ["0"] else [], "count": len(rows), "start": 0}
+    )
     return None
 
 

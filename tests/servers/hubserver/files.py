@@ -36,7 +36,13 @@ def tree(h, type, id, revision, folder):
     if folder and all_entries.get(folder, {}).get("type") != "directory":
         raise Reply(404, f"{folder} does not exist on {revision}", "EntryNotFound", {"X-Repo-Commit": sha})
     under = f"{folder}/" if folder else ""
-    h.send_page([e for p, e in sorted(all_entries.items()) if p.startswith(under) and (flag("recursive") or "/" not in p[len(under) :])])
+    h.send_page(
+        [
+            e
+            for p, e in sorted(all_entries.items())
+            if p.startswith(under) and (flag("recursive") or "/" not in p[len(under) :])
+        ]
+    )
 
 
 @route("POST", REPO + "/paths-info/([^/]+)")
@@ -69,7 +75,9 @@ def resolve(h, type, id, revision, path):
     headers |= {"X-Linked-Size": size, "X-Linked-ETag": headers["ETag"]}
     if h.hub.cdn:  # another origin, so that a client drops its Authorization header, as for the real one
         host = "localhost" if h.headers.get("Host", "").startswith("127.") else "127.0.0.1"
-        return h.send(302, b"", {**headers, "Location": cdn_url(h, repo, lfs["oid"], f"http://{host}:{h.hub.port}")})
+        return h.send(
+            302, b"", {**headers, "Location": cdn_url(h, repo, lfs["oid"], f"http://{host}:{h.hub.port}")}
+        )
     send_ranges(h, headers, file=repo.lfs_path(lfs["oid"]))
     return None
 

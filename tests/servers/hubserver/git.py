@@ -44,14 +44,20 @@ class GitRepo:
 
     def get(self, oid, kind):
         file = self.path / "objects" / oid[:2] / oid[2:]
-        head, _, data = zlib.decompress(file.read_bytes()).partition(b"\0") if file.exists() else (b"", b"", b"")
+        head, _, data = (
+            zlib.decompress(file.read_bytes()).partition(b"\0") if file.exists() else (b"", b"", b"")
+        )
         return data if head.startswith(kind.encode()) else None
 
     def about(self, oid):
         """(size, lfs) of a blob; lfs is None or {"oid", "size", "pointerSize"}."""
         if oid not in self._about:
             data = self.get(oid, "blob")
-            m = re.fullmatch(POINTER.format("([0-9a-f]{64})", r"(\d+)").encode(), data) if len(data) < 200 else None
+            m = (
+                re.fullmatch(POINTER.format("([0-9a-f]{64})", r"(\d+)").encode(), data)
+                if len(data) < 200
+                else None
+            )
             lfs = m and {"oid": m[1].decode(), "size": int(m[2]), "pointerSize": len(data)}
             self._about[oid] = (lfs["size"] if lfs else len(data), lfs)
         return self._about[oid]
@@ -90,7 +96,12 @@ class GitRepo:
 
     def commit(self, flat, parents, message, author):
         who = f"{author} <{author}@users.noreply.localhost> {int(time.time())} +0000"
-        lines = [f"tree {self.write_tree(flat)}", *(f"parent {p}" for p in parents), f"author {who}", f"committer {who}"]
+        lines = [
+            f"tree {self.write_tree(flat)}",
+            *(f"parent {p}" for p in parents),
+            f"author {who}",
+            f"committer {who}",
+        ]
         return self.put("commit", ("\n".join(lines) + f"\n\n{message}\n").encode())
 
     def read_commit(self, sha):
@@ -127,13 +138,19 @@ class GitRepo:
 
     def refs(self, under):
         base = self.path / under
-        return {str(f.relative_to(base)): f.read_text().strip() for f in sorted(base.rglob("*")) if f.is_file()}
+        return {
+            str(f.relative_to(base)): f.read_text().strip() for f in sorted(base.rglob("*")) if f.is_file()
+        }
 
     def resolve(self, revision):
         """(full ref name or None, sha or None) of a branch, a tag, refs/... or a commit."""
         if not re.fullmatch(r"(?!.*\.\.)[\w.\-/]+", revision) or revision.startswith("/"):
             return None, None
-        for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision if revision.startswith("refs/") else ""):
+        for name in (
+            f"refs/heads/{revision}",
+            f"refs/tags/{revision}",
+            revision if revision.startswith("refs/") else "",
+        ):
             if name and self.ref(name):
                 return name, self.ref(name)
         return None, revision if SHA1.fullmatch(revision) and self.read_commit(revision) else None

@@ -54,7 +54,9 @@ class Handler(BaseHTTPRequestHandler):
         self.base = f"http://{self.headers.get('Host') or f'127.0.0.1:{self.hub.port}'}"
         self.body_read, self.status, self.sent, self.who, self.error = False, 0, 0, None, None
         hub = self.hub
-        self.fault = None if self.raw_path.startswith("/_hub/") else hub.next_fault(f"{self.command} {self.path}")
+        self.fault = (
+            None if self.raw_path.startswith("/_hub/") else hub.next_fault(f"{self.command} {self.path}")
+        )
         try:
             if not self.injected():
                 self.dispatch()
@@ -159,7 +161,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def send(self, status, body=b"", headers=None):
         if isinstance(body, (dict, list)):
-            body, headers = json.dumps(body).encode(), {"Content-Type": "application/json; charset=utf-8", **(headers or {})}
+            body, headers = (
+                json.dumps(body).encode(),
+                {"Content-Type": "application/json; charset=utf-8", **(headers or {})},
+            )
         if not self.body_read:  # the connection is kept: what was sent must be taken off it
             self.body()
         if self.fault and self.fault.lost:
@@ -171,7 +176,11 @@ class Handler(BaseHTTPRequestHandler):
     def start(self, status, length, headers=None):
         self.status = status
         self.send_response(status)
-        for k, v in {"Content-Length": length, "X-Request-Id": os.urandom(6).hex(), **(headers or {})}.items():
+        for k, v in {
+            "Content-Length": length,
+            "X-Request-Id": os.urandom(6).hex(),
+            **(headers or {}),
+        }.items():
             self.send_header(k, str(v).encode("latin-1", "replace").decode("latin-1"))
         self.end_headers()
 
@@ -216,7 +225,11 @@ class Handler(BaseHTTPRequestHandler):
         if repo is None or (repo.meta["private"] and not member):
             # Unknown and private look the same. Anonymous clients get 401 as on the Hub; the code is added because
             # the client turns a bare 401 into RepositoryNotFoundError for https:// addresses only.
-            raise Reply(404 if user else 401, "Repository not found" if user else "Invalid username or password.", "RepoNotFound")
+            raise Reply(
+                404 if user else 401,
+                "Repository not found" if user else "Invalid username or password.",
+                "RepoNotFound",
+            )
         if write:
             if user is None:
                 raise Reply(401, "Invalid username or password.", "RepoNotFound")

@@ -99,7 +99,18 @@ class Fault:
 
 
 class HubServer:
-    def __init__(self, root, port=0, users=None, *, xet=True, cdn=False, lfs_threshold=10_000_000, multipart_size=0, page_size=1000):
+    def __init__(
+        self,
+        root,
+        port=0,
+        users=None,
+        *,
+        xet=True,
+        cdn=False,
+        lfs_threshold=10_000_000,
+        multipart_size=0,
+        page_size=1000,
+    ):
         """cdn: large files are served by a redirect to another origin, as on the real Hub. multipart_size: LFS
         uploads above that many bytes use the multipart transfer. page_size: of the paginated listings."""
         self.root = Path(root).resolve()
@@ -184,10 +195,18 @@ class HubServer:
         with self.lock:
             repo = Repo(self.root, type, id)
             repo.init()
-            repo.meta = {"_id": os.urandom(12).hex(), "private": private, "gated": False, "discussions": [], "createdAt": iso(time.time())}
+            repo.meta = {
+                "_id": os.urandom(12).hex(),
+                "private": private,
+                "gated": False,
+                "discussions": [],
+                "createdAt": iso(time.time()),
+            }
             attributes = "".join(f"{p} filter=lfs diff=lfs merge=lfs -text\n" for p in LFS_PATTERNS)
             blob = repo.put("blob", attributes.encode())
-            repo.set_ref("refs/heads/main", repo.commit({".gitattributes": blob}, [], "initial commit", user.name))
+            repo.set_ref(
+                "refs/heads/main", repo.commit({".gitattributes": blob}, [], "initial commit", user.name)
+            )
             repo.save()
             self._repos[type, id] = repo
             return repo

@@ -102,13 +102,19 @@ def card_problems(readme):
         for i, v in enumerate(values if isinstance(values, list) else [] if values is None else [values]):
             if not isinstance(v, str):  # "language: no" is the boolean false in YAML
                 errors.append(f'"{key}[{i}]" must be a string')
-            elif key == "language" and not re.fullmatch(r"multilingual|code|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", v):
+            elif key == "language" and not re.fullmatch(
+                r"multilingual|code|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", v
+            ):
                 errors.append(f'"language[{i}]" must be an ISO 639-1, 639-2 or 639-3 code, got "{v}"')
             elif key == "license" and v not in LICENSES:
                 errors.append(f'"license" must be one of the known license ids, got "{v}"')
     configs = meta.get("configs")
     if configs is not None:
-        names = [c.get("config_name") if isinstance(c, dict) else None for c in configs] if isinstance(configs, list) else [None]
+        names = (
+            [c.get("config_name") if isinstance(c, dict) else None for c in configs]
+            if isinstance(configs, list)
+            else [None]
+        )
         if not all(isinstance(n, str) for n in names):
             errors.append('"configs" must be a list of mappings with a "config_name"')
         elif len(set(names)) != len(names):

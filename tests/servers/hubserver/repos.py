@@ -36,7 +36,10 @@ def whoami(h):
 @route("POST", "/api/validate-yaml")
 def validate_yaml(h):
     errors, warnings = card_problems(h.json().get("content", ""))
-    h.send(400 if errors else 200, {"errors": [{"message": e} for e in errors], "warnings": [{"message": w} for w in warnings]})
+    h.send(
+        400 if errors else 200,
+        {"errors": [{"message": e} for e in errors], "warnings": [{"message": w} for w in warnings]},
+    )
 
 
 # -- repositories
@@ -46,7 +49,11 @@ def validate_yaml(h):
 def create_repo(h):
     user, p = h.user(required=True), h.json()
     type, ns, name = p.get("type") or "model", p.get("organization") or user.name, p.get("name") or ""
-    if type not in PREFIX or not re.fullmatch(r"(?![.\-])(?!.*(--|\.\.))[\w.\-]{1,96}(?<![.\-])", name) or name.endswith(".git"):
+    if (
+        type not in PREFIX
+        or not re.fullmatch(r"(?![.\-])(?!.*(--|\.\.))[\w.\-]{1,96}(?<![.\-])", name)
+        or name.endswith(".git")
+    ):
         raise Reply(400, f'Invalid repo name or type: "{name}"')
     h.may_write(ns, user)
     id = f"{ns}/{name}"
@@ -90,7 +97,9 @@ def settings(h, type, id):
     repo, p = h.find(type, id, write=True), h.json()
     with h.hub.lock:
         if "visibility" in p or "private" in p:
-            repo.meta["private"] = p.get("visibility", "private" if p.get("private") else "public") == "private"
+            repo.meta["private"] = (
+                p.get("visibility", "private" if p.get("private") else "public") == "private"
+            )
         repo.meta["gated"] = p.get("gated", repo.meta["gated"])
         repo.save()
     h.send(200, {"private": repo.meta["private"], "gated": repo.meta["gated"]})
@@ -103,7 +112,14 @@ def describe(h, repo, sha, blobs=False):
             meta = card_metadata(repo.get(files["README.md"], "blob").decode("utf-8", "replace")) or {}
     meta = meta if isinstance(meta, dict) else {}
     listed = lambda k: meta[k] if isinstance(meta.get(k), list) else [meta[k]] if meta.get(k) else []  # noqa: E731
-    tags = [*listed("tags"), *(f"{k}:{v}" for k in ("task_categories", "language", "license", "size_categories") for v in listed(k))]
+    tags = [
+        *listed("tags"),
+        *(
+            f"{k}:{v}"
+            for k in ("task_categories", "language", "license", "size_categories")
+            for v in listed(k)
+        ),
+    ]
     siblings, used = [], 0
     for path, oid in sorted(files.items()):
         size, lfs = repo.about(oid)
@@ -132,7 +148,11 @@ def describe(h, repo, sha, blobs=False):
         "usedStorage": used,
     }
     if repo.type == "model":
-        out |= {"modelId": repo.id, "pipeline_tag": meta.get("pipeline_tag"), "library_name": meta.get("library_name")}
+        out |= {
+            "modelId": repo.id,
+            "pipeline_tag": meta.get("pipeline_tag"),
+            "library_name": meta.get("library_name"),
+        }
     return out
 
 
@@ -171,7 +191,10 @@ def auth_check(h, type, id, write):
 @route("GET", REPO + "/refs")
 def refs(h, type, id):
     repo = h.find(type, id)
-    row = lambda under: [{"name": n, "ref": f"{under}/{n}", "targetCommit": s} for n, s in repo.refs(under).items()]  # noqa: E731
+
+    def row(under):
+        return [{"name": n, "ref": f"{under}/{n}", "targetCommit": s} for n, s in repo.refs(under).items()]
+
     out = {"branches": row("refs/heads"), "tags": row("refs/tags"), "converts": []}
     if h.query.get("include_prs"):
         out["pullRequests"] = row("refs/pr")
@@ -183,7 +206,13 @@ def commits(h, type, id, revision):
     repo = h.find(type, id)
     h.send_page(
         [
-            {"id": c["id"], "title": c["title"], "message": c["message"], "date": iso(c["ts"]), "authors": [{"user": c["author"]}]}
+            {
+                "id": c["id"],
+                "title": c["title"],
+                "message": c["message"],
+                "date": iso(c["ts"]),
+                "authors": [{"user": c["author"]}],
+            }
             for c in repo.history(h.commit_of(repo, revision)[1])
         ]
     )
@@ -198,7 +227,11 @@ def branch(h, type, id, name):
         exists = repo.ref(f"refs/heads/{name}")
         if h.command == "DELETE":
             if not exists or name == "main":
-                raise Reply(404 if not exists else 403, f"Cannot delete branch {name}", None if exists else "RevisionNotFound")
+                raise Reply(
+                    404 if not exists else 403,
+                    f"Cannot delete branch {name}",
+                    None if exists else "RevisionNotFound",
+                )
             repo.set_ref(f"refs/heads/{name}", None)
         elif exists:
             raise Reply(409, f"Reference already exists: {name}")

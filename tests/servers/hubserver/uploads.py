@@ -46,7 +46,11 @@ def preupload(h, type, id, revision):
             or b"\0" in base64.b64decode(f.get("sample", ""))
             or any(fnmatch.fnmatch(path if "/" in g else name, g) for g in patterns)
         )
-        row = {"path": path, "uploadMode": "lfs" if lfs and f["size"] else "regular", "shouldIgnore": ignored(path, gitignore)}
+        row = {
+            "path": path,
+            "uploadMode": "lfs" if lfs and f["size"] else "regular",
+            "shouldIgnore": ignored(path, gitignore),
+        }
         if path in files:  # what the client compares with to leave out unchanged files
             stored = repo.about(files[path])[1]
             row["oid"] = stored["oid"] if stored else files[path]
@@ -96,7 +100,9 @@ def lfs_put(h, type, id, oid):
     part = lambda n: hub.root / "tmp" / f"{h.query['sig'][0]}.{int(n)}"  # noqa: E731
     with tempfile.NamedTemporaryFile(dir=hub.root / "tmp", delete=False) as tmp:
         try:
-            if h.command == "POST":  # the end of a multipart upload: {"oid", "parts": [{"partNumber", "etag"}]}
+            if (
+                h.command == "POST"
+            ):  # the end of a multipart upload: {"oid", "parts": [{"partNumber", "etag"}]}
                 pieces = [part(p["partNumber"]) for p in h.json()["parts"]]
                 for piece in pieces:
                     if not piece.exists():

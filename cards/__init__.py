@@ -1,3 +1,0 @@
-"""What is published: languages, the fixed tables, mixtures, cards, and the way to the Hub and back. All others import it."""
-
-__version__ = "0.1.0"

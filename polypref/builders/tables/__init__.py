@@ -1,0 +1,1 @@
+"""Users' tables: one reader, one writer, imports, and the commands filter, translate and complete."""

@@ -1,0 +1,146 @@
+"""Rows that somebody else made, matched by their ids to the prompts of the work dir: translations, completions, scores.
+
+A row whose prompt is not there stays in the table, rejected as `no_prompt`; one whose prompt was rejected, as
+`prompt_rejected`; a second row of one id, as `duplicate`.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+import polars as pl
+
+from polypref.builders.filters.apply import Filters, Judgement, judge_all
+from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.text import is_text
+from polypref.builders.prompts import text_of
+from polypref.builders.recipe import ImportedScores
+from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
+from polypref.schemas import hash16, normalised, rows_to_frame
+from polypref.store.parts import number_of
+
+ByLanguage = dict[str, list[Row]]
+Given = tuple[str, Row, str | None]  # prompt_id, the row, why it is rejected
+
+
+def by_language(table: Table) -> ByLanguage:
+    """All rows of a table, by their language; those of an unknown one are under `und`."""
+    rows: ByLanguage = defaultdict(list)
+    for row in read(table):
+        rows[row.language or "und"].append(row)
+    return rows
+
+
+def in_parts(rows: Iterable[Row], prompts: pl.DataFrame, parts: int) -> list[list[Given]]:
+    """Imported rows of one language by part: (prompt_id, row, reason or None). `prompts` are all of that language."""
+    living = prompts.filter(pl.col("rejected_by").is_null())
+    known = dict(prompts.select("source_id", "prompt_id").iter_rows())
+    alive = dict(living.select("source_id", "prompt_id").iter_rows())
+    numbered: list[list[Given]] = [[] for _ in range(parts)]
+    seen: set[str] = set()
+    for row in rows:
+        reason = None
+        if row.id in seen:
+            reason = "duplicate"
+        elif row.id not in alive:
+            reason = "prompt_rejected" if row.id in known else "no_prompt"
+        seen.add(row.id)
+        prompt_id = alive[row.id] if reason is None else row_id(row.place, "row")
+        numbered[number_of(prompt_id, parts)].append((prompt_id, row, reason))
+    return numbered
+
+
+def completions(
+    rows: Sequence[Given], generator: str, code: str, filters: Filters
+) -> Callable[..., pl.DataFrame]:
+    """A stage that asks nobody: the imported completions of one part, checked like our own."""
+
+    def stage(*prompts: pl.DataFrame) -> pl.DataFrame:
+        usable = {
+            i: str(row.text)
+            for i, (_, row, reason) in enumerate(rows)
+            if reason is None and is_text(row.text)
+        }
+        judged = dict(
+            zip(usable, judge_all([Subject(text, code) for text in usable.values()], filters), strict=True)
+        )
+        out = []
+        for i, (prompt_id, row, reason) in enumerate(rows):
+            text = row.text if is_text(row.text) else None
+            judgement = judged.get(i, Judgement([], reason or "not_text"))
+            out.append(
+                {
+                    "prompt_id": prompt_id,
+                    "language": code,
+                    "generator": generator,
+                    "origin": "native",
+                    "sample": 0,
+                    "completion": text,
+                    "measures": judgement.measures,
+                    "rejected_by": judgement.rejected_by,
+                }
+            )
+        return rows_to_frame(out, "completions")
+
+    return stage
+
+
+def translations(
+    rows: Sequence[Given], table: Table, code: str, filters: Filters
+) -> Callable[..., pl.DataFrame]:
+    """A stage that asks nobody: the imported translations of one part, checked like our own."""
+
+    def stage(english: pl.DataFrame) -> pl.DataFrame:
+        source = {row["prompt_id"]: row["prompt"] for row in english.to_dicts()}
+        prompts = [messages(row.text, "all") for _, row, _ in rows]
+        usable = {
+            i: Subject(text_of(prompt), code, text_of(source[prompt_id]))
+            for i, ((prompt_id, _, reason), prompt) in enumerate(zip(rows, prompts, strict=True))
+            if reason is None and prompt is not None
+        }
+        judged = dict(zip(usable, judge_all(usable.values(), filters), strict=True))
+        out = []
+        for i, ((prompt_id, row, reason), prompt) in enumerate(zip(rows, prompts, strict=True)):
+            original = source[prompt_id] if reason is None else None
+            judgement = judged.get(i, Judgement([], reason or "not_text"))
+            out.append(
+                {
+                    "prompt_id": prompt_id,
+                    "language": code,
+                    "prompt": normalised(prompt or []),
+                    "prompt_en": original,
+                    "source": name(table),
+                    "source_id": row.id,
+                    "translator": name(table),
+                    "measures": judgement.measures,
+                    "rejected_by": judgement.rejected_by,
+                }
+            )
+        return rows_to_frame(out, "prompts")
+
+    return stage
+
+
+def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Callable[..., pl.DataFrame]:
+    """A stage that asks nobody: the imported scores of one generator's completions, by the prompt's id in its source."""
+    found: dict[str, float] = {}
+    table = Table(
+        path=config.path, text=config.score, id=(*config.id, config.generator), language=config.language
+    )
+    for row in read(table):
+        if row.language == code and isinstance(row.text, int | float):
+            found[row.id] = float(row.text)
+
+    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
+        ids = dict(pl.concat(prompts).select("prompt_id", "source_id").iter_rows())
+        kept = completions.filter(pl.col("rejected_by").is_null()).to_dicts()
+        keyed = [(row, f"{ids.get(row['prompt_id'])}/{generator}") for row in kept]
+        return rows_to_frame(
+            [row | {"scorer": scorer, "score": found[key]} for row, key in keyed if key in found], "scores"
+        )
+
+    return stage
+
+
+def digest_of(config: ImportedScores) -> str:
+    """What imported scores are: their file's sha256 and its columns."""
+    return digest(Table(path=config.path, text=config.score)) + hash16(config.identity() | {"path": None})

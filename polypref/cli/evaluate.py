@@ -1,0 +1,43 @@
+"""polypref eval and report."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from polypref.cli.options import Output, RecipeFile, recipe_path
+
+commands = typer.Typer(help="Compare checkpoints.", no_args_is_help=True, rich_markup_mode=None)
+report_commands = typer.Typer()
+
+
+@commands.command(
+    "winrate", epilog="Example: polypref eval winrate paper-winrate --prompts my-org/pairs --output runs/eval"
+)
+def winrate(
+    recipe: RecipeFile,
+    prompts: Annotated[
+        str | None, typer.Option(help="A published folder or ORG/NAME, instead of the recipe's.")
+    ] = None,
+    output: Output = None,
+) -> None:
+    """Complete held-out prompts with several checkpoints, judge them, and compare each with the base per language."""
+    from polypref.config import read_config
+    from polypref.eval.recipe import WinrateRecipe
+    from polypref.eval.winrate import describe_winrates, measure_winrates
+    from polypref.store.workdir import Workdir
+
+    config = read_config(recipe_path(recipe), WinrateRecipe, overrides={"prompts": prompts, "output": output})
+    with Workdir(config.output) as workdir:
+        print(describe_winrates(measure_winrates(config, workdir)))
+
+
+@report_commands.command(epilog="Example: polypref report runs/demo")
+def report(
+    rundir: Annotated[Path, typer.Argument(help="A run's folder: published/, checkpoints/, eval/.")],
+    output: Annotated[Path | None, typer.Option(help="The page; RUNDIR/report.html by default.")] = None,
+) -> None:
+    """Write one self-contained HTML page about a run."""
+    from polypref.eval.report.page import write_report
+
+    print(write_report(rundir, output))

@@ -1,0 +1,94 @@
+"""Options that several commands share, and how a recipe is read with them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from polypref.errors import InputError
+
+if TYPE_CHECKING:
+    from polypref.builders.recipe import Recipe
+
+RecipeFile = Annotated[
+    Path, typer.Argument(help="A recipe (YAML), or the name of a shipped one: demo, paper, …")
+]
+Values = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")
+]
+Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
+WorkdirPath = Annotated[
+    str | None,
+    typer.Option(
+        "--workdir", help="Where work is kept: a folder or s3://BUCKET/NAME; runs/<recipe> by default."
+    ),
+]
+Languages = Annotated[
+    list[str] | None,
+    typer.Option(help="Only these languages, by any name; separate by commas or repeat the option."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most this many prompts per language.")]
+Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit.")]
+Output = Annotated[Path | None, typer.Option(help="The folder to write, instead of the recipe's.")]
+
+# The commands on users' tables: filter, translate, complete.
+TableFile = Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet, also .gz.")]
+TextColumn = Annotated[
+    str, typer.Option(metavar="COLUMN", help="The column of texts: strings, lists of strings, or messages.")
+]
+TableWorkdir = Annotated[
+    Path | None,
+    typer.Option("--workdir", help="Where answers are kept; the output with `.work` appended by default."),
+]
+AcceptFailures = Annotated[bool, typer.Option(help="Keep calls that fail now as failures for good.")]
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+def recipe_path(recipe: Path) -> Path:
+    """Return the recipe's file: the path itself, or the shipped recipe of that name."""
+    shipped = RECIPES / f"{recipe.name.removesuffix('.yaml')}.yaml"
+    if not recipe.exists() and recipe.parent == Path() and shipped.exists():
+        return shipped
+    return recipe
+
+
+def split_commas(names: Sequence[str] | None) -> list[str]:
+    """Split each of the repeated values of an option at its commas."""
+    return [name for group in names or () for name in group.split(",")]
+
+
+def language_codes(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return the FLORES-200 codes of language names; None if none are given."""
+    from polypref.languages.codes import languages
+
+    return languages(split_commas(names)) if names else None
+
+
+def parse_values(values: Sequence[str] | None) -> dict[str, str]:
+    """Parse the values of --set. Raises InputError for one without `=`."""
+    for value in values or ():
+        if "=" not in value:
+            raise InputError(f"--set {value}: expected NAME=VALUE")
+    return dict(value.split("=", 1) for value in values or ())
+
+
+def read_recipe(
+    path: Path,
+    values: Sequence[str] | None,
+    overlay: Sequence[Path] | None,
+    languages: Sequence[str] | None,
+    limit: int | None,
+) -> "Recipe":
+    """Read a build recipe with what the command line changes of it."""
+    from polypref.builders.recipe import Recipe
+    from polypref.config import read_config
+
+    recipe = read_config(path, Recipe, parse_values(values), overlay or ())
+    if languages:
+        recipe = recipe.model_copy(update={"languages": language_codes(languages)})
+    if limit:
+        sample = min(limit, recipe.prompts.sample or limit)
+        recipe = recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update={"sample": sample})})
+    return recipe

@@ -1,0 +1,163 @@
+"""The whole loop in the miniature world, through the recipes, stages and trainers that everything else uses.
+
+Its numbers are about the miniature world: 12 tasks, 40 words, models of a million parameters. The oracle knows every
+right answer, so a checkpoint is judged by truth, not by the reward model that made the data.
+"""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from polypref.builders.build import Build
+from polypref.builders.publish import rejections, write_folders
+from polypref.builders.recipe import Recipe
+from polypref.config import read_config
+from polypref.demo import world
+from polypref.eval.recipe import WinrateRecipe
+from polypref.eval.report.page import write_report
+from polypref.eval.winrate import measure_winrates
+from polypref.store.workdir import Workdir
+from polypref.training import dpo, rloo
+from polypref.training.recipe import DpoRecipe, RlooRecipe, TrainRecipe
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+QUICK_LANGUAGES = ("eng_Latn", "deu_Latn")
+QUICK_STEPS = 4
+
+
+def run(rundir: Path, seed: int = 1, quick: bool = False) -> dict[str, Any]:
+    """Build, train (DPO, a control on shuffled pairs, RLOO), evaluate and report into `rundir`.
+
+    With `quick`, two languages and a few training steps: it shows that an installation works, not what training does.
+    A stopped run continues. Returns the content of results.json.
+
+    Raises InputError: `rundir` holds a checkpoint of another seed or size.
+    """
+    started = time.monotonic()
+    # A million parameters gain nothing from threads, and lose much on busy cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    languages = QUICK_LANGUAGES if quick else world.LANGUAGES
+    prompts = len(world.demo_combinations())
+    say(
+        f"The miniature world: {prompts} English prompts that no tiny model was trained on, {len(languages)} languages."
+    )
+
+    say("1/4 Build: translate, complete, filter, score, pair, write the folders to publish.")
+    path = RECIPES / "demo.yaml"
+    recipe = read_config(path, Recipe, overrides={"languages": languages} if quick else None)
+    with Workdir(rundir) as workdir:
+        build = Build(recipe, workdir)
+        build.make()
+        funnels = write_folders(build, path.read_text("utf-8"))
+    pairs = {code: funnel["pairs"] for code, funnel in funnels.items()}
+
+    say(
+        f"2/4 Train the policy on {sum(pairs.values()):,} pairs: DPO, DPO on shuffled pairs as a control, RLOO."
+    )
+    overrides: dict[str, Any] = {"data": str(rundir / "published" / "pairs"), "seed": seed}
+    if quick:
+        overrides["max_steps"] = QUICK_STEPS
+    checkpoints = train(rundir / "checkpoints", overrides)
+
+    say(
+        "3/4 Evaluate on held-out prompts: the oracle and the reward model judge each checkpoint against the base."
+    )
+    overrides = {
+        "prompts": str(rundir / "published" / "prompts"),
+        "models": checkpoints,
+        "output": rundir / "eval",
+        "seed": seed,
+    }
+    winrate_recipe = read_config(RECIPES / "demo-winrate.yaml", WinrateRecipe, overrides=overrides)
+    with Workdir(winrate_recipe.output) as workdir:
+        result = measure_winrates(winrate_recipe, workdir, {"oracle": oracle})
+
+    say("4/4 Report.")
+    results = {
+        "pairs": pairs,
+        "rejections": rejections(funnels),
+        "right": {model: means["all"] for model, means in result["mean_score"]["oracle"].items()},
+        "winrate": {
+            "oracle": overall(result, "dpo", "oracle"),
+            "reward_model": overall(result, "dpo", "reward_model"),
+            "control": overall(result, "control", "oracle"),
+            "rloo": overall(result, "rloo", "oracle"),
+        },
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    (rundir / "results.json").write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    say(summary(results, write_report(rundir)))
+    return results
+
+
+def train(folder: Path, overrides: dict[str, Any]) -> dict[str, str]:
+    """Train the three checkpoints, two at a time, and return their folders by name."""
+    rloo_recipe = read_config(
+        RECIPES / "demo-rloo.yaml", RlooRecipe, overrides={**overrides, "output": folder / "rloo"}
+    )
+    dpo_recipe = read_config(
+        RECIPES / "demo-dpo.yaml", DpoRecipe, overrides={**overrides, "output": folder / "dpo"}
+    )
+    control = dpo_recipe.model_copy(update={"output": folder / "control", "control": "shuffle"})
+    jobs: list[tuple[Callable[..., Path], TrainRecipe]] = [
+        (rloo.train, rloo_recipe),  # the longest one first
+        (dpo.train, dpo_recipe),
+        (dpo.train, control),
+    ]
+    os.environ["TTY_COMPATIBLE"] = "0"  # two bars in one terminal would overwrite each other: lines instead
+    try:
+        with ProcessPoolExecutor(2, get_context("spawn"), _exit_with_parent, (os.getpid(),)) as processes:
+            running = [processes.submit(train_one, recipe) for train_one, recipe in jobs]
+            folders = [future.result() for future in running]
+    finally:
+        del os.environ["TTY_COMPATIBLE"]
+    return {path.name: str(path) for path in folders}
+
+
+def _exit_with_parent(parent: int) -> None:
+    """Exit this process when its parent is gone, however it ended: an orphan would keep the folder locked."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def oracle(prompt_id: str, language: str, completion: str) -> float:
+    """Return 1.0 for a right answer, 0.0 for any other."""
+    return float(world.verdict(prompt_id, language, completion) == "right")
+
+
+def overall(result: dict[str, Any], model: str, judge: str) -> dict[str, float]:
+    """Return one comparison over all languages."""
+    games = result["winrate"][model][judge]
+    return {name: games[name] for name in ("win", "loss", "tie", "difference", "low", "high")}
+
+
+def summary(results: dict[str, Any], page: Path) -> str:
+    """Return what a reader should know at the end, in a few lines."""
+    pairs = results["pairs"]
+    large = sum(count >= 50 for count in pairs.values())
+    lines = [
+        f"{sum(pairs.values()):,} pairs in {len(pairs)} languages, {large} of them with 50 or more.",
+        f"The base model answers {results['right']['base']:.1%} of the held-out prompts right, by the oracle.",
+        "Win minus loss against it:",
+    ]
+    for name, title in (("oracle", "DPO"), ("control", "control (shuffled pairs)"), ("rloo", "RLOO")):
+        games = results["winrate"][name]
+        interval = f"95% interval {games['low']:+.1%} to {games['high']:+.1%}"
+        lines.append(f"  {title:<26}{games['difference']:+7.1%}   {interval}")
+    lines.append(f"{results['seconds']:.0f} seconds. Open {page}")
+    return "\n".join(lines)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)

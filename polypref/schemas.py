@@ -1,0 +1,174 @@
+"""The fixed columns of every table, the keys that rows keep for life, and the hashes that ids and splits come from.
+
+A column more in one language breaks `load_dataset` of all of them: `cast` is called on every write.
+"""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from polypref.errors import InputError
+
+Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
+
+MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))
+MEASURES = pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
+
+PROMPT_KEY = ("prompt_id", "language")
+COMPLETION_KEY = (*PROMPT_KEY, "generator", "origin", "sample")
+KEYS = {
+    "prompts": PROMPT_KEY,
+    "completions": COMPLETION_KEY,
+    "scores": (*COMPLETION_KEY, "scorer"),
+    "pairs": (*PROMPT_KEY, "builder", "rank"),
+    "ranked": (*PROMPT_KEY, "builder", "rank"),
+    "candidates": COMPLETION_KEY,
+    "rejected": (*PROMPT_KEY, "stage", "generator", "origin", "sample"),
+}
+
+_PROMPT: dict[str, pl.DataType | type[pl.DataType]] = {"prompt_id": pl.String, "language": pl.String}
+_COMPLETION = {**_PROMPT, "generator": pl.String, "origin": pl.String, "sample": pl.Int32}
+
+TABLES: dict[str, pl.Schema] = {
+    "prompts": pl.Schema(
+        {
+            **_PROMPT,
+            "prompt": MESSAGES,
+            "prompt_en": MESSAGES,
+            "source": pl.String,
+            "source_id": pl.String,
+            "translator": pl.String,
+            "measures": MEASURES,
+            "rejected_by": pl.String,
+        }
+    ),
+    "completions": pl.Schema(
+        {
+            **_COMPLETION,
+            "completion": pl.String,
+            "pivot_language": pl.String,
+            "finish_reason": pl.String,
+            "tokens": pl.Int32,
+            "measures": MEASURES,
+            "rejected_by": pl.String,
+        }
+    ),
+    "scores": pl.Schema({**_COMPLETION, "scorer": pl.String, "score": pl.Float64}),
+    "pairs": pl.Schema(
+        {
+            **_PROMPT,
+            "builder": pl.String,
+            "rank": pl.Int32,
+            "prompt": MESSAGES,
+            "chosen": MESSAGES,
+            "rejected": MESSAGES,
+            "chosen_model": pl.String,
+            "rejected_model": pl.String,
+            "chosen_origin": pl.String,
+            "rejected_origin": pl.String,
+            "chosen_sample": pl.Int32,
+            "rejected_sample": pl.Int32,
+            "chosen_score": pl.Float64,
+            "rejected_score": pl.Float64,
+            "margin": pl.Float64,
+            "chosen_tokens": pl.Int32,
+            "rejected_tokens": pl.Int32,
+        }
+    ),
+    # Completions as they are published: with their prompt and what every scorer gave them; rank 1 has the highest score.
+    "candidates": pl.Schema(
+        {
+            **_COMPLETION,
+            "prompt": MESSAGES,
+            "completion": pl.String,
+            "scores": MEASURES,
+            "rank": pl.Int32,
+            "pivot_language": pl.String,
+            "finish_reason": pl.String,
+            "tokens": pl.Int32,
+            "measures": MEASURES,
+        }
+    ),
+    # What was left out, as it is published: prompts, completions, and prompts without a pair.
+    "rejected": pl.Schema(
+        {
+            **_PROMPT,
+            "stage": pl.String,
+            "generator": pl.String,
+            "origin": pl.String,
+            "sample": pl.Int32,
+            "rejected_by": pl.String,
+            "messages": MESSAGES,
+            "measures": MEASURES,
+        }
+    ),
+}
+TABLES["ranked"] = pl.Schema(
+    [*TABLES["pairs"].items(), ("rejected_by", pl.String)]
+)  # pairs in the work dir: a prompt without one says why
+
+
+def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """The frame with exactly the columns of `table`, in their types, sorted by its key.
+
+    Raises InputError where a column is missing or a key stands twice.
+    """
+    schema, key = TABLES[table], list(KEYS[table])
+    if missing := [name for name in schema if name not in frame.columns]:
+        raise InputError(f"{table}: missing column {missing[0]!r}; found {', '.join(frame.columns)}")
+    frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).sort(key)
+    if twice := frame.filter(frame.select(key).is_duplicated()).select(key).rows()[:1]:
+        raise InputError(
+            f"{table}: the key {' '.join(map(str, twice[0]))} stands more than once; every row needs its own"
+        )
+    return frame
+
+
+def rows_to_frame(rows: Iterable[Mapping[str, Any]], table: str) -> pl.DataFrame:
+    """A frame of `table` from dictionaries; a column that a row does not name is null there."""
+    schema = TABLES[table]
+    columns: dict[str, list[object]] = {name: [] for name in schema}
+    for row in rows:
+        for name, values in columns.items():
+            values.append(row.get(name))
+    return cast(pl.DataFrame(columns, schema=schema, strict=False), table)
+
+
+def normalised(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """NFC and trimmed, so that the same prompt typed twice is one prompt."""
+    return [
+        {"role": m["role"], "content": unicodedata.normalize("NFC", m["content"]).strip()} for m in messages
+    ]
+
+
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def hash16(value: object) -> str:
+    """16 hex digits of the SHA-256 of a value's canonical JSON."""
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def prompt_id(messages: Sequence[Message], language: str = "eng_Latn") -> str:
+    """The id that a prompt has in every language: a hash of its English messages.
+
+    Where there are none, pass the messages in their `language`: the hash is over ('native', language, messages).
+    """
+    messages = normalised(messages)
+    return hash16(messages if language == "eng_Latn" else ["native", language, messages])
+
+
+def uniform(prompt_id: str, salt: str) -> float:
+    """A number in [0, 1) drawn by hashing: the same on every machine, the same in every language."""
+    return int(hash16([salt, prompt_id]), 16) / 16**16
+
+
+@lru_cache(maxsize=100_000)  # a prompt is asked for in every language
+def split_of(prompt_id: str, test_share: float) -> str:
+    """`test` for a share of the prompts, `train` for the rest; no prompt crosses, in whatever language."""
+    return "test" if uniform(prompt_id, "split") < test_share else "train"

@@ -1,0 +1,1 @@
+"""Trains the tiny checkpoints of the miniature world."""
