@@ -154,6 +154,11 @@ def hash16(value: object) -> str:
     return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def hash32(value: object) -> str:
+    """Return 32 hex digits (128 bits) of the SHA-256 of a value's canonical JSON: for keys of which there are very many."""
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def prompt_id(messages: Sequence[Message], language: str = "eng_Latn") -> str:
     """The id that a prompt has in every language: a hash of its English messages.
 

@@ -66,7 +66,11 @@ def long_lines(file: File) -> Iterator[int]:
 
 def long_functions(file: File) -> Iterator[int]:
     for node in ast.walk(file.tree):
-        if isinstance(node, FUNCTIONS) and node.end_lineno is not None and node.end_lineno - node.lineno >= 50:
+        if (
+            isinstance(node, FUNCTIONS)
+            and node.end_lineno is not None
+            and node.end_lineno - node.lineno >= 50
+        ):
             yield node.lineno
 
 
@@ -168,7 +172,10 @@ def main(package: Path) -> int:
     figure("nested or multi-for comprehensions per 1,000 lines", nested, 1000 * len(nested) / total, 3)
     named = places(walruses)
     figure("walrus operators per 1,000 lines", named, 1000 * len(named) / total, 1)
-    for title, rule in (("lines over 110 characters", long_lines), ("functions over 50 lines", long_functions)):
+    for title, rule in (
+        ("lines over 110 characters", long_lines),
+        ("functions over 50 lines", long_functions),
+    ):
         found = places(rule)
         figure(title, found, len(found), 0)
     large = [f"{file.name}: {len(file.lines)} lines" for file in files if len(file.lines) > 400]

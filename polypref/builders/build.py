@@ -17,7 +17,7 @@ from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
 from polypref.engines.cluster import Cluster, run_on_ray
 from polypref.engines.pool import Pool
-from polypref.engines.seq2seq import know
+from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import start
 from polypref.errors import InputError
 from polypref.languages.codes import languages
@@ -123,7 +123,7 @@ class Build:
             return None
         engine = start(config.engine, config.translator, self.workdir)
         made = self.workdir.path / "tables/prompts/translated"
-        know(
+        check_languages(
             engine,
             [
                 code

@@ -6,7 +6,7 @@ import polars as pl
 
 from polypref.builders.filters.apply import Filters, judge_all
 from polypref.builders.filters.subject import Subject
-from polypref.builders.prompts import alive
+from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import Completer
 from polypref.engines.base import Request
 from polypref.schemas import rows_to_frame
@@ -17,7 +17,7 @@ def completions(config: Completer, generator: str, code: str, filters: Filters) 
     """A stage: answers in the language `code` to its prompts, checked. A call that cannot ever succeed is rejected as `failed_call`."""
 
     def stage(*prompts: pl.DataFrame) -> Rows:
-        rows = alive(pl.concat(prompts)).sort("prompt_id").to_dicts()
+        rows = kept_rows(pl.concat(prompts)).sort("prompt_id").to_dicts()
         asked = [(row, sample) for row in rows for sample in range(config.samples)]
         answers = yield [Request(row["prompt"], sample=sample) for row, sample in asked]
         given = [

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from polypref.builders.prompts import alive
+from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import Pair
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, rows_to_frame, uniform
 
@@ -22,12 +22,12 @@ def ranked(
 ) -> pl.DataFrame:
     """The table `ranked`: a pair, or the reason why there is none, for each prompt that no filter rejected."""
     scores = scores.filter(pl.col("scorer") == config.scorer).select(*COMPLETION_KEY, "score")
-    candidates = alive(completions).join(scores, on=COMPLETION_KEY, how="left").sort(COMPLETION_KEY)
+    candidates = kept_rows(completions).join(scores, on=COMPLETION_KEY, how="left").sort(COMPLETION_KEY)
     of_prompt: dict[tuple[str, str], list[Candidate]] = {}
     for row in candidates.to_dicts():
         of_prompt.setdefault((row["prompt_id"], row["language"]), []).append(row)
     out = []
-    for prompt in alive(prompts).select(*PROMPT_KEY, "prompt").to_dicts():
+    for prompt in kept_rows(prompts).select(*PROMPT_KEY, "prompt").to_dicts():
         key = {
             "prompt_id": prompt["prompt_id"],
             "language": prompt["language"],

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polypref.builders.build import PIVOT, Build
-from polypref.builders.prompts import alive
+from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import ImportedScores, LanguageRule
 from polypref.builders.translate import texts
 from polypref.engines.base import Answer, Engine, Request, Server
@@ -130,7 +130,7 @@ def estimate(build: Build, probe: int = 0) -> list[Line]:
 
 def _sizes(build: Build, code: str) -> tuple[int, int]:
     """The living source prompts of a language, and their tokens."""
-    rows = alive(read_parts(build.workdir.table("prompts", "source", code, parts=build.parts)))
+    rows = kept_rows(read_parts(build.workdir.table("prompts", "source", code, parts=build.parts)))
     return rows.height, sum(map(_tokens, rows["prompt"].to_list()))
 
 
@@ -146,7 +146,7 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
     recipe, workdir = build.recipe, build.workdir
     code = PIVOT if PIVOT in build.found else next(iter(build.found))
     rows = (
-        alive(read_parts(workdir.table("prompts", "source", code, parts=build.parts)))
+        kept_rows(read_parts(workdir.table("prompts", "source", code, parts=build.parts)))
         .sort("prompt_id")
         .head(count + 1)
     )

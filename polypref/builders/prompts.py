@@ -152,6 +152,6 @@ def drawn(rows: Iterable[dict[str, Any]], sample: int | None, seed: int) -> list
     ]
 
 
-def alive(prompts: pl.DataFrame) -> pl.DataFrame:
+def kept_rows(prompts: pl.DataFrame) -> pl.DataFrame:
     """The rows that no filter rejected."""
     return prompts.filter(pl.col("rejected_by").is_null())

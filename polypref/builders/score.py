@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from polypref.builders.prompts import alive
+from polypref.builders.prompts import kept_rows
 from polypref.engines.base import Request
 from polypref.languages.verify import language_share
 from polypref.schemas import PROMPT_KEY, rows_to_frame
@@ -45,5 +45,5 @@ def by_language_rule(scorer: str) -> Callable[..., pl.DataFrame]:
 
 def judged(completions: pl.DataFrame, *prompts: pl.DataFrame) -> list[dict[str, Any]]:
     """The completions to score, each with its prompt, by key."""
-    living = alive(pl.concat(prompts)).select(*PROMPT_KEY, "prompt")
-    return alive(completions).join(living, on=PROMPT_KEY).sort("prompt_id", "sample").to_dicts()
+    living = kept_rows(pl.concat(prompts)).select(*PROMPT_KEY, "prompt")
+    return kept_rows(completions).join(living, on=PROMPT_KEY).sort("prompt_id", "sample").to_dicts()

@@ -12,7 +12,7 @@ import polars as pl
 from polypref.builders.filters.apply import Judgement, judge_all
 from polypref.builders.filters.subject import Subject
 from polypref.builders.filters.translation import sentences_lost
-from polypref.builders.prompts import alive
+from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import Translate
 from polypref.builders.text import instructions
 from polypref.builders.text.checks import lost, lost_numbers
@@ -50,7 +50,7 @@ def prompts(config: Translate, target: str, translator: str) -> Callable[[pl.Dat
     """A stage: the English prompts that no filter rejected, in `target`, checked."""
 
     def stage(english: pl.DataFrame) -> Rows:
-        rows = alive(english).to_dicts()
+        rows = kept_rows(english).to_dicts()
         sources = [[m["content"] for m in row["prompt"]] for row in rows]
         translations = yield from texts(sources, target, config)
         given = [
@@ -79,8 +79,8 @@ def completions(config: Translate, target: str) -> Callable[..., Rows]:
     """A stage: the English completions that no filter rejected, of the prompts that live in `target`, translated and checked."""
 
     def stage(english: pl.DataFrame, *prompts: pl.DataFrame) -> Rows:
-        wanted = alive(pl.concat(prompts)).select("prompt_id")
-        rows = alive(english).join(wanted, on="prompt_id", how="semi").sort(COMPLETION_KEY).to_dicts()
+        wanted = kept_rows(pl.concat(prompts)).select("prompt_id")
+        rows = kept_rows(english).join(wanted, on="prompt_id", how="semi").sort(COMPLETION_KEY).to_dicts()
         translations = yield from texts([[row["completion"]] for row in rows], target, config)
         given = [
             (row, translation)

@@ -13,12 +13,14 @@ class Request:
 
     A generator answers `messages`; a translator translates the one message from `source` to `target` (FLORES codes);
     a reward model scores `messages`, whose last one is the completion. `sample` tells draws of one prompt apart.
+    `engine` names which of a stage's engines answers, "" its main one; it is no part of the key.
     """
 
     messages: Sequence[Message]
     sample: int = 0
     source: str = ""
     target: str = ""
+    engine: str = ""
 
     def key(self, fingerprint: str) -> str:
         """The request's key in the answer log of the engine with this fingerprint."""

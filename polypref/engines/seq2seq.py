@@ -76,7 +76,7 @@ class LanguageMarks:
         return Answer(text, "stop" if ended else "length", count)
 
 
-def know(translator: Engine, codes: Iterable[str]) -> None:
+def check_languages(translator: Engine, codes: Iterable[str]) -> None:
     """Raises InputError for the first language that a translation model has no token for; language models are taken at their word."""
     marks: LanguageMarks | None = getattr(translator, "marks", None)
     if marks is not None:

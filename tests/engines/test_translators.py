@@ -10,7 +10,7 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.config import Ct2Translator, PseudoTranslator
 from polypref.engines.pool import answers
 from polypref.engines.pseudo import Pseudo, damaged, pseudo
-from polypref.engines.seq2seq import LanguageMarks, know
+from polypref.engines.seq2seq import LanguageMarks, check_languages
 from polypref.engines.start import start
 from polypref.errors import InputError
 from polypref.store.answers import AnswerLog
@@ -102,7 +102,7 @@ def test_a_sentence_is_translated_once_into_each_language(demo: Any, tmp_path: P
 
 
 def test_models_without_a_list_of_languages_are_taken_at_their_word() -> None:
-    know(Pseudo(PseudoTranslator(kind="pseudo"), "p"), ["tlh_Latn"])
+    check_languages(Pseudo(PseudoTranslator(kind="pseudo"), "p"), ["tlh_Latn"])
 
 
 def test_pseudo_localisation_and_its_faults() -> None:

@@ -13,7 +13,7 @@ from polypref.builders.tables.read import Table, name, of_kind, records, strings
 from polypref.builders.translate import PIVOT, checked, texts
 from polypref.engines.base import Engine
 from polypref.engines.pool import answers
-from polypref.engines.seq2seq import know
+from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import start
 from polypref.errors import InputError
 from polypref.languages.codes import language, languages
@@ -63,7 +63,7 @@ def translate_table(
         )
     assert config.engine is not None
     engine = start(config.engine, config.engine.model, workdir)
-    know(engine, codes)
+    check_languages(engine, codes)
     reasons = Counter[str]()
     made: list[dict[str, Any]] = []
     with Progress(f"translate {path.name}", len(rows) * len(codes)) as progress:
