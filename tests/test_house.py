@@ -1,11 +1,12 @@
 """The house: imports run one way, file by file and without circles; importing is light; no file grows too large."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tools import style
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "polypref"
@@ -31,74 +32,32 @@ HEAVY = (
 )
 
 
-def files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def room(file: str) -> str:
+    """The first part of a file's path within the package."""
+    return file.split("/")[1].removesuffix(".py")
 
 
-def room(file: Path) -> str:
-    return file.relative_to(PACKAGE).parts[0].removesuffix(".py")
+GRAPH = style.import_graph(style.read(PACKAGE))
 
 
-def module_file(module: str) -> Path | None:
-    """The file of a module of ours, or None."""
-    path = ROOT / module.replace(".", "/")
-    if path.with_suffix(".py").is_file():
-        return path.with_suffix(".py")
-    return path / "__init__.py" if (path / "__init__.py").is_file() else None
-
-
-def imported_files(file: Path) -> set[Path]:
-    """The files of ours that a file imports, anywhere in it, also within functions and for type checkers only."""
-    found: set[Path | None] = set()
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {
-                module_file(alias.name) for alias in node.names if alias.name.split(".")[0] == "polypref"
-            }
-        elif isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] == "polypref":
-            for alias in node.names:
-                found.add(module_file(f"{node.module}.{alias.name}") or module_file(str(node.module)))
-    return {path for path in found if path is not None}
-
-
-def circles(graph: dict[Path, set[Path]]) -> list[list[Path]]:
-    """Chains of imports that end where they began, each found once from the file that closes it."""
-    found, finished = [], set[Path]()
-
-    def visit(file: Path, chain: list[Path]) -> None:
-        if file in chain:
-            found.append([*chain[chain.index(file) :], file])
-        elif file not in finished:
-            for other in sorted(graph.get(file, ())):
-                visit(other, [*chain, file])
-            finished.add(file)
-
-    for file in graph:
-        visit(file, [])
-    return found
-
-
-@pytest.mark.parametrize("file", files(), ids=lambda file: str(file.relative_to(ROOT)))
-def test_imports_run_one_way(file: Path) -> None:
+@pytest.mark.parametrize("file", GRAPH)
+def test_imports_run_one_way(file: str) -> None:
     allowed = MAY_IMPORT[room(file)] | {room(file)}
-    wrong = [str(other.relative_to(ROOT)) for other in imported_files(file) if room(other) not in allowed]
-    assert wrong == []
+    assert [other for other in sorted(GRAPH[file]) if room(other) not in allowed] == []
 
 
 def test_no_file_imports_itself_through_others() -> None:
-    graph = {file: imported_files(file) for file in files()}
-    assert sum(map(len, graph.values())) > 300  # the imports were found at all
-    assert [[str(file.relative_to(PACKAGE)) for file in chain] for chain in circles(graph)] == []
+    assert sum(map(len, GRAPH.values())) > 300  # the imports were found at all
+    assert style.circles(GRAPH) == []
 
 
 def test_a_circle_would_be_found() -> None:
-    a, b, c = Path("a"), Path("b"), Path("c")
-    assert circles({a: {b}, b: {c}, c: {a}}) == [[a, b, c, a]]
+    assert style.circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == ["a -> b -> c -> a"]
 
 
 def test_importing_everything_loads_nothing_heavy() -> None:
-    modules = [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files()]
-    modules = [name.removesuffix(".__init__") for name in modules if not name.endswith("__main__")]
+    modules = [file.removesuffix(".py").replace("/", ".").removesuffix(".__init__") for file in GRAPH]
+    modules.remove("polypref.__main__")
     script = f"import sys, {', '.join(modules)}; print([m for m in {HEAVY!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"

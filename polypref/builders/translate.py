@@ -221,17 +221,13 @@ def _as_wholes(
     )
     first = {text: instructions.request(text, PIVOT, target) for text in wanted}
     known = dict((yield from _ask(first)))
-    wrong = {
-        text: why
-        for text, answer in known.items()
-        if answer
-        and answer.finish_reason == "stop"
-        and (why := _lost(text, answer.text.strip(), target, limit))
-    }
-    second = yield from _ask(
-        {text: instructions.again(first[text], str(known[text].text), why) for text, why in wrong.items()}
-    )  # type: ignore[union-attr]
-    known |= second
+    corrections: dict[str, Request] = {}
+    for text, answer in known.items():
+        if answer and answer.finish_reason == "stop":
+            reasons = _lost(text, answer.text.strip(), target, limit)
+            if reasons:
+                corrections[text] = instructions.again(first[text], answer.text, reasons)
+    known |= yield from _ask(corrections)
     out: list[Translation | None] = []
     for group, chunked in zip(groups, cut, strict=True):
         used = [known[part.strip()] for chunks in chunked for part, has_prose in chunks if has_prose]

@@ -5,7 +5,7 @@ Letters are given in logical order: terminals that know bidirectional text lay t
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +97,7 @@ def print_trace(chain: Mapping[str, Any], console: "Console") -> None:
 def print_text(console: "Console", title: str, value: object, code: str) -> None:
     """A text, or messages, under its title, in the direction of its language."""
     rtl = LANGUAGES[code].rtl
-    messages: Sequence[Mapping[str, str]] = (
-        value if is_messages(value) else [{"role": "", "content": str(value or "")}]
-    )  # type: ignore[assignment]
+    messages: Any = value if is_messages(value) else [{"role": "", "content": str(value or "")}]
     for message in messages:
         print_line(console, f"{title} {message['role']}".rstrip(), "dim")
         for line in plain(message["content"]).split("\n"):
