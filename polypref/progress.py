@@ -1,7 +1,6 @@
 """What a person sees while a stage works: a bar in a terminal, a line a minute without one, and a file for another terminal."""
 
 import json
-import os
 import sys
 import time
 from collections import Counter
@@ -13,6 +12,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from polypref.files import write_atomically
 
 LINE_SECONDS = 60.0
 SHOW_SECONDS = 0.2
@@ -109,11 +110,9 @@ class Progress:
         self._bar.update(self._task, completed=self.rows, note=self.note())
         if self.path and now - self._filed > FILE_SECONDS:
             self._filed = now
-            unfinished = self.path.with_suffix(".tmp")
-            unfinished.write_text(
-                json.dumps({"at": time.time(), "line": self.line("so far")}, ensure_ascii=False), "utf-8"
-            )
-            os.replace(unfinished, self.path)
+            content = json.dumps({"at": time.time(), "line": self.line("so far")}, ensure_ascii=False)
+            with write_atomically(self.path) as temporary:
+                temporary.write_text(content, "utf-8")
         if not self._console.is_terminal and now - self._said > LINE_SECONDS:
             self._line("so far")
 

@@ -10,7 +10,7 @@ from tools import style
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "polypref"
-GROUND = {"version", "errors", "config", "schemas", "progress", "languages"}
+GROUND = {"version", "errors", "files", "config", "schemas", "progress", "languages"}
 BELOW_BUILDERS = GROUND | {"store", "engines", "cards"}
 # What each room may import beside itself; the ground is one room.
 MAY_IMPORT = {

@@ -6,7 +6,6 @@ card can be written anew without reading a row; files are described there by siz
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ from polypref.cards.dataset_card import dataset_card
 from polypref.cards.licences import licence, parts
 from polypref.cards.statistics import measured
 from polypref.errors import InputError
+from polypref.files import write_atomically
 from polypref.schemas import TABLES, cast, hash16, split_of
 
 Facts = dict[str, Any]  # facts.json, as `new_facts` makes it
@@ -79,7 +79,8 @@ def write_dataset(
     readme = folder / "README.md"
     existing = readme.read_text("utf-8") if readme.exists() else None
     for path, content in documents(new, existing).items():
-        _replace(folder / path, content)
+        with write_atomically(folder / path) as temporary:
+            temporary.write_bytes(content)
 
 
 def documents(
@@ -277,26 +278,14 @@ def _write_parquet(path: Path, table: str, rows: pl.DataFrame) -> int:
     """Writes one file by atomic rename; pages are cut by content, so that a store by chunks sees what did not change."""
     import pyarrow.parquet as pq
 
-    schema, arrow_bytes, temporary = arrow_schema(table), 0, _temporary(path)
-    with pq.ParquetWriter(
-        temporary, schema, compression="zstd", use_content_defined_chunking=True, write_page_index=True
-    ) as writer:
+    schema, arrow_bytes = arrow_schema(table), 0
+    options = {"compression": "zstd", "use_content_defined_chunking": True, "write_page_index": True}
+    with write_atomically(path) as temporary, pq.ParquetWriter(temporary, schema, **options) as writer:
         for group in rows.iter_slices(ROWS_PER_GROUP):
             arrow = group.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema).combine_chunks()
             arrow_bytes += arrow.nbytes
             writer.write_table(arrow)
-    os.replace(temporary, path)
     return arrow_bytes
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
-
-
-def _replace(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _temporary(path).write_bytes(content)
-    os.replace(_temporary(path), path)
 
 
 def _remove_stale(folder: Path, names: set[str]) -> None:

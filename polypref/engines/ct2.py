@@ -1,7 +1,5 @@
 """CTranslate2 in this process: NLLB-200, M2M-100 and MADLAD-400, several times faster than transformers at their real sizes."""
 
-import os
-import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +9,7 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.config import Ct2Translator
 from polypref.engines.hf import device_of, load_tokenizer, one_line_errors
 from polypref.engines.seq2seq import LanguageMarks
+from polypref.files import write_atomically
 from polypref.store.workdir import Resolved
 
 
@@ -66,11 +65,8 @@ def converted(model: Resolved, quantization: str, cache: Path) -> Path:
     logging.disable_progress_bar()
     folder = cache / "ct2" / f"{model.revision.removeprefix('sha256:')[:16]}-{quantization}"
     if not folder.is_dir():
-        unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        with one_line_errors(model):
+        with write_atomically(folder) as temporary, one_line_errors(model):
             TransformersConverter(model.location, revision=model.hub_revision).convert(
-                str(unfinished), quantization=quantization
+                str(temporary), quantization=quantization
             )
-        os.replace(unfinished, folder)
     return folder

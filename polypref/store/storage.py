@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from polypref.errors import InputError
+from polypref.files import write_atomically
 
 
 def open_path(where: str | Path) -> Path:
@@ -36,13 +37,10 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     if not is_local(path):
         path.write_bytes(content)
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    with open(unfinished, "wb") as file:
+    with write_atomically(path) as temporary, open(temporary, "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(unfinished, path)
 
 
 def create(path: Path, content: bytes) -> bool:

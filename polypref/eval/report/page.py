@@ -6,7 +6,6 @@ shown as found: whether a text is in its language, it does not know.
 
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from polypref.cards.load import scan_published
 from polypref.errors import InputError
 from polypref.eval.report import charts
 from polypref.eval.report.funnel import FunnelTable, completion_tables, funnels_of, prompt_table
+from polypref.files import write_atomically
 from polypref.languages.codes import LANGUAGES
 from polypref.schemas import uniform
 
@@ -42,10 +42,8 @@ def write_report(rundir: Path, output: Path | None = None) -> Path:
     """
     target = output or rundir / "report.html"
     text = _environment().get_template("report.html").render(view(rundir))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    temporary.write_text(text, "utf-8", "replace")
-    os.replace(temporary, target)
+    with write_atomically(target) as temporary:
+        temporary.write_text(text, "utf-8", "replace")
     return target
 
 

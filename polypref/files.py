@@ -1,0 +1,29 @@
+"""Files that are written whole: a reader finds the old content or the new, never a part of it."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; what the block writes there, file or folder, then replaces `path`.
+
+    After an error `path` is as it was and the temporary file is gone. A process that is killed leaves its
+    temporary file behind. The data is not flushed to the disk: where a power cut must not lose it, call fsync
+    inside the block.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A process id would not do: workers on several machines write to one shared disk.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary)
+        else:
+            temporary.unlink(missing_ok=True)
