@@ -425,7 +425,7 @@ def test_a_run_that_is_stopped_leaves_the_older_file(tmp_path: Path) -> None:
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as run:
-        while run.poll() is None and not any(tmp_path.glob(".o.jsonl.*.tmp")):
+        while run.poll() is None and not any(tmp_path.glob(".o.jsonl*.tmp")):
             time.sleep(0.01)
         run.send_signal(signal.SIGINT)
         assert run.stderr is not None
