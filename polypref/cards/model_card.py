@@ -10,23 +10,12 @@ from polypref.cards.charts import curves, picture
 from polypref.cards.markers import listed, put_together, taken_apart
 from polypref.languages.codes import LANGUAGES
 
-METHODS = {
-    "dpo": ("DPO", "direct preference optimisation ([2305.18290](https://arxiv.org/abs/2305.18290))"),
-    "rloo": (
-        "RLOO",
-        "REINFORCE with a leave-one-out baseline ([2402.14740](https://arxiv.org/abs/2402.14740))",
-    ),
-}
-CURVE_COLUMNS = {
-    "dpo": ("loss", "reward_margin", "reward_accuracy"),
-    "rloo": ("reward", "kl", "completion_tokens", "without_eos"),  # its loss is about 0 by construction
-}
 NOT_HYPER = {"method", "base", "data", "reward", "control"}
 
 
 def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
     """{path: content} of the card (see `model_card`) and its pictures."""
-    drawn = curves(facts["curve"], CURVE_COLUMNS[facts["key"]["method"]])
+    drawn = curves(facts["curve"], list(facts["method"]["curve"]))
     return {
         "README.md": model_card(facts, existing).encode(),
         **{path: svg.encode() for path, svg in drawn.items()},
@@ -49,16 +38,9 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    columns = [
-        column
-        for column in CURVE_COLUMNS[facts["key"]["method"]]
-        if any(column in row for row in facts["curve"])
-    ]
-    short, method = METHODS[facts["key"]["method"]]
+    columns = [column for column in facts["method"]["curve"] if any(column in row for row in facts["curve"])]
     text: str = templates.get_template("model_card.md").render(
         **{"reward": None, "winrate": None, **facts},
-        short=short,
-        method=method,
         control=facts["key"].get("control"),
         hyper=_hyper(facts["key"]),
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
@@ -86,7 +68,7 @@ def _metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any
     tags = [
         "polypref",
         "trl",
-        facts["key"]["method"],
+        facts["method"]["name"],
         "preference",
         "multilingual",
         *(["lora"] if facts["lora"] else []),

@@ -5,6 +5,13 @@ from pathlib import Path
 from polypref.training import data, run
 from polypref.training.recipe import DpoRecipe
 
+METHOD = {
+    "name": "dpo",
+    "title": "DPO",
+    "citation": "direct preference optimisation ([2305.18290](https://arxiv.org/abs/2305.18290))",
+    "curve": {"loss": "loss", "reward_margin": "reward margin", "reward_accuracy": "reward accuracy"},
+}
+
 
 def train(recipe: DpoRecipe, overwrite: bool = False) -> Path:
     """Trains and returns `recipe.output`: a checkpoint (or a LoRA adapter), its tokenizer, README.md, training_log.jsonl, training.json.
@@ -19,7 +26,7 @@ def train(recipe: DpoRecipe, overwrite: bool = False) -> Path:
     run.quiet()
     with run.folder(recipe.output) as workdir:
         base = workdir.resolve(recipe.model, recipe.revision)
-        made_from = run.facts(recipe, "dpo", base, rows)
+        made_from = run.facts(recipe, METHOD, base, rows)
         if run.finished(recipe.output, made_from, overwrite):
             return recipe.output
 

@@ -16,6 +16,19 @@ from polypref.schemas import Message
 from polypref.training import data, run
 from polypref.training.recipe import RlooRecipe
 
+METHOD = {
+    "name": "rloo",
+    "title": "RLOO",
+    "citation": "REINFORCE with a leave-one-out baseline ([2402.14740](https://arxiv.org/abs/2402.14740))",
+    # Without the loss: it is about 0 by construction.
+    "curve": {
+        "reward": "reward",
+        "kl": "KL to the base",
+        "completion_tokens": "tokens per completion",
+        "without_eos": "share cut",
+    },
+}
+
 
 def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
     """Trains and returns `recipe.output`; what it holds, resuming and errors as in `polypref.training.dpo.train`."""
@@ -26,7 +39,7 @@ def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
         base = workdir.resolve(recipe.model, recipe.revision)
         judge = workdir.resolve(recipe.reward.model, recipe.reward.revision)
         identity = {**recipe.reward.identity(), "model": judge.revision, "revision": None}
-        made_from = run.facts(recipe, "rloo", base, rows, reward=identity)
+        made_from = run.facts(recipe, METHOD, base, rows, reward=identity)
         made_from["reward"] = {
             "model": judge.model,
             "revision": judge.revision,

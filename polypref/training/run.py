@@ -94,17 +94,18 @@ def pinned(recipe: R) -> R:
 
 
 def facts(
-    recipe: TrainRecipe, method: str, base: Resolved, rows: pl.DataFrame, **more: Any
+    recipe: TrainRecipe, method: Mapping[str, Any], base: Resolved, rows: pl.DataFrame, **more: Any
 ) -> dict[str, Any]:
     """What a checkpoint was made from, as plain JSON: `key` is all that can change it, the rest is for the card."""
     content = digest(rows)
-    key = {"method": method, "base": base.revision, "data": content}
+    key = {"method": method["name"], "base": base.revision, "data": content}
     key |= {name: value for name, value in recipe.identity().items() if name not in TOLD_OTHERWISE} | more
     counts = rows["language"].value_counts().sort("language")
     on_hub = not Path(recipe.data).is_dir()
     published = published_facts(recipe.data, recipe.data_revision)
     return {
         "key": json.loads(json.dumps(key)),
+        "method": method,
         "name": recipe.output.resolve().name,
         "license": recipe.license or base_license(base.location, base.hub_revision),
         "base": {"model": base.model, "revision": base.revision, "on_hub": base.hub_revision is not None},
@@ -251,7 +252,7 @@ def go(trainer: "Trainer", recipe: TrainRecipe, made_from: Mapping[str, Any]) ->
 
     trainer.remove_callback(PrinterCallback)
     with ExitStack() as stack:
-        trainer.add_callback(_watch(recipe, stack))
+        trainer.add_callback(_watch(recipe, made_from["method"]["name"], stack))
         last = _last_state(recipe.output / "checkpoints")
         if last and _ended(last):
             trainer._load_from_checkpoint(
@@ -294,12 +295,11 @@ def _is_json(file: Path) -> bool:
     return True
 
 
-def _watch(recipe: TrainRecipe, stack: ExitStack) -> "TrainerCallback":
+def _watch(recipe: TrainRecipe, method: str, stack: ExitStack) -> "TrainerCallback":
     """Keeps the curve, a line a logged step, and shows progress, which the stack closes."""
     from transformers import TrainerCallback
 
     path = recipe.output / "training_log.jsonl"
-    title = "train dpo" if isinstance(recipe, DpoRecipe) else "train rloo"
 
     def line(logs: Mapping[str, Any], step: int) -> str:
         return (
@@ -310,7 +310,9 @@ def _watch(recipe: TrainRecipe, stack: ExitStack) -> "TrainerCallback":
     class Watch(TrainerCallback):  # type: ignore[misc]
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             if MAIN_PROCESS:
-                self.progress = stack.enter_context(Progress(title, state.max_steps * recipe.batch_size))
+                self.progress = stack.enter_context(
+                    Progress(f"train {method}", state.max_steps * recipe.batch_size)
+                )
                 self.progress.advance(state.global_step * recipe.batch_size, {}, 0)
                 path.write_text(
                     "".join(line(logs, logs["step"]) for logs in state.log_history if "loss" in logs), "utf-8"

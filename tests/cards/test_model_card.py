@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 import yaml
 
 from polypref.cards.model_card import documents, model_card
+from polypref.training.rloo import METHOD
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -21,6 +22,7 @@ FACTS: dict[str, Any] = {
         "lora": None,
     }
     | {"missing_eos_penalty": 1.0},
+    "method": METHOD,
     "name": "tuned",
     "license": "cc-by-nc-4.0",
     "base": {"model": "ORG/base", "revision": "b" * 40, "on_hub": True},

@@ -13,6 +13,7 @@ from polypref.cards.release import datasets
 from polypref.cards.show import first_rows, plain, print_rows, print_trace
 from polypref.cards.trace import trace_prompt
 from polypref.errors import InputError
+from polypref.training.dpo import METHOD
 
 CODES = ["deu_Latn", "pes_Arab"]
 
@@ -184,6 +185,7 @@ def make_checkpoint(folder: Path, content: str = "", **key: object) -> None:
     (folder / "config.json").write_text("{}")
     made_from = {
         "key": {"method": "dpo", "max_steps": None, "beta": 0.1, **key},
+        "method": METHOD,
         "name": folder.name,
         "license": "apache-2.0",
         "base": {"model": "policy", "revision": "f" * 40, "on_hub": False},

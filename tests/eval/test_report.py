@@ -14,6 +14,7 @@ from polypref.eval.report import charts
 from polypref.eval.report.funnel import completion_tables, prompt_table
 from polypref.eval.report.page import duration, points, sampled_languages, write_report
 from polypref.schemas import prompt_id, rows_to_frame
+from polypref.training.dpo import METHOD
 
 VOID = {"meta", "path", "br", "img", "link", "input", "hr"}
 ATTACK = "<script>alert(1)</script> & \"quoted\" <b onclick='x'>"
@@ -155,6 +156,8 @@ def add_training_and_evaluation(run: Path) -> None:
     (run / "checkpoints" / "dpo" / "training_log.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in lines)
     )
+    made_from = {"key": {"beta": 0.1}, "data": {"rows": {"deu_Latn": 40}}, "method": METHOD}
+    (run / "checkpoints" / "dpo" / "training.json").write_text(json.dumps(made_from))
     result = {
         "base": "base",
         "prompts": {"name": "published/prompts", "split": "test", "count": 40},
@@ -286,6 +289,7 @@ def test_training_and_win_rates(whole: Page) -> None:
         if tag == "path" and attrs.get("class") == "curve"
     ]
     assert [path.count("L") for path in curves] == [59, 59, 59]  # the NaN is left out
+    assert "dpo DPO · beta 0.1 · 40 rows in" in whole.text
     assert "loss 0.11 at the end" in whole.text  # the mean of 0.12, 0.11 and 0.10
     for expected in (
         "45.7%",

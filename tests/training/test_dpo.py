@@ -231,6 +231,9 @@ def test_the_card_states_what_was_trained_on(trained: Path, published: Path) -> 
     for code, count in rows["language"].value_counts().iter_rows():
         assert f"| `{code}` | {count} |" in card
     assert data.digest(rows) in card
+    assert json.loads((trained / "training.json").read_text("utf-8"))["method"] == dpo.METHOD
+    assert "| method | DPO, full weights |" in card
+    assert "after direct preference optimisation ([2305.18290]" in card
     assert f"| 8 | {curve(trained)[-1]['loss']:.4g} |" in card
     assert str(trained.parent) not in card + (trained / "training.json").read_text("utf-8")
 

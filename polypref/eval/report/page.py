@@ -28,10 +28,6 @@ TEMPLATES = Path(__file__).with_name("templates")
 SAMPLES = 6  # languages that a pair is shown of
 LONGEST = 4000  # characters of a sample's message that are shown
 BINS = 36
-CURVES = {  # which columns of a training log are drawn, and what they are called
-    "dpo": {"loss": "loss", "reward_margin": "reward margin", "reward_accuracy": "reward accuracy"},
-    "rloo": {"reward": "reward", "kl": "KL to the base", "completion_tokens": "tokens a completion"},
-}
 SETTINGS = ("beta", "learning_rate", "batch_size", "epochs", "max_steps", "seed", "control")
 
 
@@ -324,34 +320,43 @@ def _english(folder: Path, code: str, prompt_id: str) -> list[dict[str, str]] | 
 
 
 def _runs(folder: Path) -> list[View]:
-    """The curves of every checkpoint that has a training log; a measure has the same vertical scale in all runs."""
+    """Return the curves of every checkpoint with a training log; a measure has the same scale in all runs."""
     logs = {path.parent.name: _json_lines(path) for path in sorted(folder.glob("*/training_log.jsonl"))}
-    drawn = {name: _curves(rows) for name, rows in logs.items()}
-    spans = {
-        key: charts.extent([v for run in drawn.values() for _, v in run.get(key, ())])
-        for run in drawn.values()
-        for key in run
-    }
-    labels = {key: label for columns in CURVES.values() for key, label in columns.items()}
+    trainings = {name: _training(folder / name) for name in logs}
+    drawn = {}
+    values: dict[str, list[float]] = {}
+    for name, rows in logs.items():
+        training = trainings[name]
+        drawn[name] = _curves(rows, training["method"]["curve"]) if training else {}
+        for label, curve in drawn[name].items():
+            values.setdefault(label, []).extend(value for _, value in curve)
+    spans = {label: charts.extent(numbers) for label, numbers in values.items()}
     return [
         {
             "name": name,
-            "made": _json(folder / name / "training.json", "key", "data")
-            if (folder / name / "training.json").exists()
-            else None,
-            "charts": [{"name": labels[key], **_chart(points, spans[key])} for key, points in curves.items()],
+            "made": trainings[name],
+            "charts": [{"name": label, **_chart(curve, spans[label])} for label, curve in curves.items()],
         }
         for name, curves in drawn.items()
     ]
 
 
-def _curves(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[charts.Point]]:
-    columns = CURVES["rloo" if any("reward" in row for row in rows) else "dpo"]
-    curves = {
-        key: [(float(row["step"]), float(row[key])) for row in rows if _is_finite(row.get(key))]
-        for key in columns
-    }
-    return {key: points for key, points in curves.items() if points}
+def _training(folder: Path) -> View | None:
+    """Return training.json of a checkpoint, finished or under way; None without one."""
+    for path in (folder / "training.json", folder / "checkpoints" / "training.json"):
+        if path.exists():
+            return _json(path, "key", "data", "method")
+    return None
+
+
+def _curves(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, list[charts.Point]]:
+    """Return the points of each column that the method draws, by the column's label."""
+    curves = {}
+    for key, label in columns.items():
+        curve = [(float(row["step"]), float(row[key])) for row in rows if _is_finite(row.get(key))]
+        if curve:
+            curves[label] = curve
+    return curves
 
 
 def _is_finite(value: Any) -> bool:
