@@ -1,5 +1,6 @@
 """What a build publishes, as folders with cards: kept prompts, scored completions, what was rejected, pairs; and the funnel."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from polypref.builders.build import PIVOT, Build
 from polypref.builders.recipe import ImportedScores, LanguageRule
 from polypref.builders.tables.read import digest, name
 from polypref.cards.folder import write_dataset
+from polypref.cards.funnel import Funnel, stage_rows
 from polypref.cards.licences import known
 from polypref.cards.model_card import base_license
 from polypref.config import Config
@@ -20,11 +22,9 @@ from polypref.store.parts import Part
 
 NOT_SETTINGS = {"kind", "model", "revision", "base_url", "dtype", "tokens_per_batch"}
 
-Funnel = dict[str, int]  # step or reason -> rows, in the order of the build
 
-
-def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> dict[str, Funnel]:
-    """Writes `published/prompts`, `completions`, `rejected` and `pairs`; returns every language's funnel.
+def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> Funnel:
+    """Writes `published/prompts`, `completions`, `rejected` and `pairs`; returns the funnel.
 
     Raises InputError where calls failed for now, unless told that incomplete tables may go out.
     """
@@ -39,7 +39,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
             f"{build.workdir.path}: {failed} calls failed for now; run again, or publish with --allow-incomplete"
         )
     recipe = build.recipe
-    funnels = {code: funnel(build, code) for code in sorted({*build.languages, *build.found})}
+    funnel = make_funnel(build)
     facts: dict[str, Any] = {
         "name": recipe.publish.name,
         "title": recipe.publish.title,
@@ -54,7 +54,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
         },
         "source_datasets": [source.repo for source in recipe.prompts.sources if source.repo],
         "models": models(build),
-        "languages": {code: {"funnel": funnel} for code, funnel in funnels.items()},
+        "funnel": funnel,
     }
     folder = build.workdir.published
     named = facts["name"]
@@ -64,7 +64,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
     )
     write_dataset(folder / "rejected", "rejected", rejected(build), facts | {"name": f"{named}-rejected"})
     write_dataset(folder / "pairs", "pairs", pairs(build), facts)
-    return funnels
+    return funnel
 
 
 def recipe_text(
@@ -182,32 +182,21 @@ def _scan(parts: Iterable[Part]) -> pl.LazyFrame | None:
     return pl.scan_parquet(paths) if paths else None
 
 
-def funnel(build: Build, code: str) -> Funnel:
-    """How many rows each step of the build had in a language, and how many it rejected, by reason."""
-    if code not in build.languages:
-        return _counted("prompts", build.workdir.table("prompts", "source", code, parts=build.parts))
-    steps = _counted("prompts", [part for group in build.prompt_parts(code) for part in group])
-    for table, parts in build.completion_tables(code).items():
-        steps |= _counted(f"{table} completions", parts)
-    rejected = _counted("pairs", build.pair_parts(code))
-    total = rejected.pop("pairs")
-    return (
-        steps
-        | {"pairs": total - sum(rejected.values())}
-        | {step.replace("pairs: ", "no pair: "): n for step, n in rejected.items()}
-    )
+def make_funnel(build: Build) -> Funnel:
+    """Count the rows of every language at every stage, by reason, as the parts recorded them.
 
-
-def rejections(funnels: dict[str, Funnel]) -> dict[str, dict[str, int]]:
-    """{reason: {language: rows}} over all steps."""
-    found: dict[str, dict[str, int]] = {}
-    for code, steps in funnels.items():
-        for step, rows in steps.items():
-            _, colon, reason = step.partition(": ")
-            if colon:
-                by_language = found.setdefault(reason, {})
-                by_language[code] = by_language.get(code, 0) + rows
-    return found
+    Languages that the recipe does not build have the one stage `prompts`.
+    """
+    funnel: Funnel = []
+    for code in sorted({*build.languages, *build.found}):
+        if code in build.languages:
+            prompts = [part for group in build.prompt_parts(code) for part in group]
+            stages = {"prompts": prompts, **build.completion_tables(code), "pairs": build.pair_parts(code)}
+        else:
+            stages = {"prompts": build.workdir.table("prompts", "source", code, parts=build.parts)}
+        for stage, parts in stages.items():
+            funnel += _count_rows(stage, code, parts)
+    return funnel
 
 
 def models(build: Build) -> list[dict[str, Any]]:
@@ -253,11 +242,12 @@ def settings(config: Config) -> dict[str, Any]:
     return {key: value for key, value in flat.items() if key not in NOT_SETTINGS and value not in (None, [])}
 
 
-def _counted(title: str, parts: list[Part]) -> Funnel:
-    abouts = [about for part in parts if (about := part.about())]
-    rejected = [about.rejected for about in abouts]
-    reasons = sorted({reason for counts in rejected for reason in counts})
-    rows = sum(about.rows for about in abouts)
-    return {title: rows} | {
-        f"{title}: {reason}": sum(counts.get(reason, 0) for counts in rejected) for reason in reasons
-    }
+def _count_rows(stage: str, language: str, parts: Iterable[Part]) -> Funnel:
+    """Return the funnel rows of one stage in one language; parts that do not exist yet count nothing."""
+    kept, rejected = 0, Counter[str]()
+    for part in parts:
+        part_info = part.about()
+        if part_info is not None:
+            rejected.update(part_info.rejected)
+            kept += part_info.rows - sum(part_info.rejected.values())
+    return stage_rows(stage, language, kept, rejected)

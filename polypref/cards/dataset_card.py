@@ -12,11 +12,12 @@ from typing import Any
 import yaml
 
 from polypref.cards.charts import picture, plots
+from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
 from polypref.cards.licences import parts
 from polypref.cards.markers import put_together, taken_apart
 from polypref.cards.metadata import metadata
 from polypref.cards.mixtures import NAMED
-from polypref.languages.codes import LANGUAGES
+from polypref.languages.codes import LANGUAGES, by_name
 from polypref.schemas import TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -62,9 +63,7 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
             [*(f"> {note}" for note in facts["notes"]), words["about"][table].replace("LANGUAGES", count)]
         ),
         "sizes": _sizes(languages),
-        "funnel": _funnel(
-            {**languages, **{code: {"funnel": steps} for code, steps in facts.get("left_out", {}).items()}}
-        ),
+        "funnel": _funnel(facts["funnel"]),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
         "plot": picture("scores", "Quantiles of scores and margins by language; the tables have the numbers.")
         if plots(facts)
@@ -167,20 +166,24 @@ def _sizes(languages: Mapping[str, Any]) -> str:
     )
 
 
-def _funnel(languages: Mapping[str, Any]) -> str:
-    """Steps and reasons by language, also of languages that the recipe does not make and of none (`und`): all rows that came in."""
-    found = list(dict.fromkeys(step for about in languages.values() for step in about.get("funnel", {})))
-    titles = [step for step in found if ": " not in step]
-    order = {title: place for place, title in enumerate([*titles, "no pair"])}
-    steps = sorted(
-        found, key=lambda step: order[step.partition(": ")[0]]
-    )  # a reason after its step, whichever language had it first
-    rows = [
-        [code, *(f"{about['funnel'][step]:,}" if step in about["funnel"] else "" for step in steps)]
-        for code, about in languages.items()
-        if about.get("funnel")
-    ]
-    return _table([["language", *steps], *rows]) if rows else ""
+def _funnel(funnel: Sequence[FunnelRow]) -> str:
+    """Return the funnel as a table of languages (also unpublished ones) by stages and reasons."""
+    languages = by_name(row["language"] for row in funnel)
+    columns = [["language", *languages]]
+    for stage in stages(funnel):
+        counts = counts_by_language(funnel, stage)
+        if stage == "pairs":
+            title, prefix = "pairs", "no pair"
+            rows = {code: count[None] for code, count in counts.items()}
+        else:
+            title = prefix = stage if stage == "prompts" else f"{stage} completions"
+            rows = {code: sum(count.values()) for code, count in counts.items()}
+        columns.append([title, *(f"{rows[code]:,}" if code in rows else "" for code in languages)])
+        for reason in reasons(funnel, stage):
+            rejected = {code: count[reason] for code, count in counts.items() if reason in count}
+            cells = [f"{rejected[code]:,}" if code in rejected else "" for code in languages]
+            columns.append([f"{prefix}: {reason}", *cells])
+    return _table(list(zip(*columns, strict=True))) if funnel else ""
 
 
 def _scored(languages: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ import polars as pl
 
 from polypref.cards.charts import plots
 from polypref.cards.dataset_card import dataset_card
+from polypref.cards.funnel import without_languages
 from polypref.cards.licences import licence, parts
 from polypref.cards.statistics import measured
 from polypref.errors import InputError
@@ -43,9 +44,9 @@ def write_dataset(
 
     `facts`: name, title, license (None: the one that follows, if one does), test_share, recipe (YAML text), models (role, name,
     model, revision, settings, license), sources (names), source_revisions ({source: sha256 or commit}), source_licenses
-    ({source: licence}), source_datasets (ids on the Hub), notes, languages ({code: {"funnel": {step: rows}, …}}; those that are
-    not in `frames` are shown as left out). The same input gives the same bytes. A language without rows keeps its funnel in the
-    card and has no files. Raises InputError for rows that are not of `table` or of their language.
+    ({source: licence}), source_datasets (ids on the Hub), notes, funnel (rows as in
+    cards/funnel.py, also of languages that are not in `frames`). The same input gives the same bytes. A language without rows
+    has no files. Raises InputError for rows that are not of `table` or of their language.
     """
     old = read_facts(folder)
     merged(
@@ -62,17 +63,10 @@ def write_dataset(
             for described in _write_split(folder, table, code, *split)
         ]
         languages[code] = {
-            **facts.get("languages", {}).get(code, {}),
             **measured(rows, table),
             "files": files,
         }
 
-    left_out = {
-        code: about["funnel"]
-        for code, about in facts.get("languages", {}).items()
-        if code not in frames and about.get("funnel")
-    }
-    facts = {**facts, "left_out": left_out}
     new = merged(old, new_facts(table, facts, languages))
     for code in languages:
         _remove_stale(folder / "data" / code, {Path(file["path"]).name for file in languages[code]["files"]})
@@ -107,7 +101,7 @@ def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]
         "test_share": facts["test_share"],
         "notes": list(facts.get("notes", ())),
         "related": dict(facts.get("related", {})),
-        "left_out": dict(facts.get("left_out", {})),
+        "funnel": list(facts.get("funnel", ())),
         "builds": {hash16(build): build},
         "languages": {code: {"build": hash16(build), **language} for code, language in languages.items()},
     }
@@ -136,7 +130,7 @@ def parsed_facts(text: str, where: str) -> Facts:
         raise InputError(
             f"{where}: found another layout, expected table, test_share, license, builds and languages"
         )
-    return {"columns": {}, "related": {}, "left_out": {}, **facts}
+    return {"columns": {}, "related": {}, "funnel": [], **facts}
 
 
 def facts_text(facts: Facts) -> str:
@@ -168,14 +162,14 @@ def merged(old: Facts | None, new: Facts) -> Facts:
             )
     languages = dict(sorted({**kept, **new["languages"]}.items()))
     used = {about["build"] for about in languages.values()}
+    # Languages that keep their files keep their counts; of the others, the new counts replace the old ones.
+    new_funnel = without_languages(new["funnel"], kept)
+    replaced = {*new["languages"], *(row["language"] for row in new_funnel)}
+    funnel = without_languages(old["funnel"], replaced) + new_funnel
     return {
         **new,
         "related": {**old["related"], **new["related"]},
-        "left_out": {
-            code: steps
-            for code, steps in {**old["left_out"], **new["left_out"]}.items()
-            if code not in languages
-        },
+        "funnel": sorted(funnel, key=lambda row: row["language"]),
         "notes": list(dict.fromkeys([*new["notes"], *old["notes"]])),
         "builds": {
             build: made for build, made in sorted({**old["builds"], **new["builds"]}.items()) if build in used

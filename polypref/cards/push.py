@@ -20,6 +20,7 @@ from polypref.cards.folder import (
     parsed_facts,
     read_facts,
 )
+from polypref.cards.funnel import without_languages
 from polypref.cards.licences import licence, parts
 from polypref.cards.markers import listed, taken_apart
 from polypref.cards.retries import one_line, patiently
@@ -133,7 +134,12 @@ def publishable(folder: Path, languages: Sequence[str] | None = None) -> Facts:
     if languages is not None:
         if missing := [code for code in languages if code not in facts["languages"]]:
             raise InputError(f"{folder}: no language {missing[0]!r}; found {', '.join(facts['languages'])}")
-        facts = {**facts, "languages": {code: facts["languages"][code] for code in languages}}
+        others = facts["languages"].keys() - set(languages)
+        facts = {
+            **facts,
+            "languages": {code: facts["languages"][code] for code in languages},
+            "funnel": without_languages(facts["funnel"], others),
+        }
     facts = {**facts, "license": licence(facts["license"], parts(facts))}
     for file in described_files(facts):
         path = folder / file["path"]

@@ -51,6 +51,7 @@ def build(
     """
     from polypref.builders.build import Build
     from polypref.builders.publish import recipe_text, write_folders
+    from polypref.cards.funnel import kept_by_language
     from polypref.engines.cluster import Cluster
     from polypref.store.workdir import Workdir
 
@@ -62,8 +63,8 @@ def build(
         run.make(only)
         if only is None:
             text = recipe_text(path, overlay or (), parse_values(values), limit)
-            funnels = write_folders(run, text, allow_incomplete)
-            pairs = sum(funnel.get("pairs", 0) for funnel in funnels.values())
+            funnel = write_folders(run, text, allow_incomplete)
+            pairs = sum(kept_by_language(funnel, "pairs").values())
             print(f"{pairs:,} pairs in {len(run.languages)} languages: {opened.published / 'pairs'}")
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from polypref.builders.build import Build
-from polypref.builders.publish import rejections, write_folders
+from polypref.builders.publish import write_folders
 from polypref.builders.recipe import Recipe
+from polypref.cards.funnel import kept_by_language, rejected_by_reason
 from polypref.config import read_config
 from polypref.demo import world
 from polypref.eval.recipe import WinrateRecipe
@@ -54,8 +55,8 @@ def run(rundir: Path, seed: int = 1, quick: bool = False) -> dict[str, Any]:
     with Workdir(rundir) as workdir:
         build = Build(recipe, workdir)
         build.make()
-        funnels = write_folders(build, path.read_text("utf-8"))
-    pairs = {code: funnel["pairs"] for code, funnel in funnels.items()}
+        funnel = write_folders(build, path.read_text("utf-8"))
+    pairs = kept_by_language(funnel, "pairs")
 
     say(
         f"2/4 Train the policy on {sum(pairs.values()):,} pairs: DPO, DPO on shuffled pairs as a control, RLOO."
@@ -81,7 +82,7 @@ def run(rundir: Path, seed: int = 1, quick: bool = False) -> dict[str, Any]:
     say("4/4 Report.")
     results = {
         "pairs": pairs,
-        "rejections": rejections(funnels),
+        "rejections": rejected_by_reason(funnel),
         "right": {model: means["all"] for model, means in result["mean_score"]["oracle"].items()},
         "winrate": {
             "oracle": overall(result, "dpo", "oracle"),

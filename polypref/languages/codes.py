@@ -221,3 +221,12 @@ def languages(names: Iterable[str]) -> tuple[str, ...]:
             members = (found.code,)
         codes.update(dict.fromkeys(members))
     return tuple(codes)
+
+
+def by_name(codes: Iterable[str]) -> list[str]:
+    """Return `codes` in the order of the languages' English names; what is no code (`und`) comes last."""
+
+    def order(code: str) -> tuple[bool, str]:
+        return code not in LANGUAGES, LANGUAGES[code].name if code in LANGUAGES else code
+
+    return sorted(set(codes), key=order)

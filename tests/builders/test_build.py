@@ -17,8 +17,9 @@ import yaml
 from openai_server import OpenAIServer
 
 from polypref.builders.build import Build
-from polypref.builders.publish import funnel, rejections, write_folders
+from polypref.builders.publish import make_funnel, write_folders
 from polypref.builders.recipe import Recipe
+from polypref.cards.funnel import counts_by_language, rejected_by_reason
 from polypref.errors import InputError
 from polypref.store.workdir import Workdir
 
@@ -83,16 +84,16 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_every_prompt_is_accounted_for(tmp_path: Path) -> None:
     with OpenAIServer(reply) as server:
         build = make(recipe(tmp_path, server.url), tmp_path / "run")
-    steps = funnel(build, "eng_Latn")
-    assert steps == {
-        "prompts": 60,
-        "strong-native completions": 60,
-        "weak-native completions": 60,
-        "weak-native completions: loop": 6,
-        "pairs": 54,
-        "no pair: no_candidates": 6,
-    }
-    assert rejections({"eng_Latn": steps}) == {"loop": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
+    funnel = make_funnel(build)
+    assert [tuple(row.values()) for row in funnel] == [
+        ("prompts", None, "eng_Latn", 60),
+        ("strong-native", None, "eng_Latn", 60),
+        ("weak-native", None, "eng_Latn", 54),
+        ("weak-native", "loop", "eng_Latn", 6),
+        ("pairs", None, "eng_Latn", 54),
+        ("pairs", "no_candidates", "eng_Latn", 6),
+    ]
+    assert rejected_by_reason(funnel) == {"loop": {"eng_Latn": 6}, "no_candidates": {"eng_Latn": 6}}
     pairs = pl.read_parquet(tmp_path / "run/published/pairs/data/**/*.parquet")
     assert pairs["chosen_model"].unique().to_list() == ["strong"]
     assert (pairs["chosen_score"].unique().to_list(), pairs["rejected_score"].unique().to_list()) == (
@@ -171,8 +172,7 @@ def test_a_looser_filter_and_one_more_prompt_ask_for_the_new_rows_only(tmp_path:
         assert [body["messages"][-1]["content"] for body in server.calls[120:]] == [
             "Please tell me about the number 60 in one sentence."
         ] * 2
-        steps = funnel(build, "eng_Latn")
-        assert {step: steps[step] for step in ("pairs", "no pair: tie")} == {"pairs": 55, "no pair: tie": 6}
+        assert counts_by_language(make_funnel(build), "pairs") == {"eng_Latn": {None: 55, "tie": 6}}
         make(recipe(tmp_path, server.url, prompts=61, loop=None, repetition=None), tmp_path / "run")
         assert len(server.calls) == 122
 

@@ -1,14 +1,14 @@
 """The funnel of reasons and languages adds up to the rows that came in, none lost and none twice, and the card shows it."""
 
 import json
-from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from polypref.builders.build import Build
-from polypref.builders.publish import Funnel, write_folders
+from polypref.builders.publish import write_folders
 from polypref.builders.recipe import Recipe
+from polypref.cards.funnel import Funnel, counts_by_language, reasons, rejected_by_reason, stage_rows, stages
 from polypref.store.workdir import Workdir
 
 
@@ -32,8 +32,8 @@ ROWS, ANSWERS = 29, 6
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Funnel], dict[str, Funnel]]:
-    """The funnels of a build, and those that its card shows."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Funnel, list[dict[str, str]]]:
+    """The funnel of a build, and the table that its card shows."""
     tmp_path = tmp_path_factory.mktemp("funnel")
     english = [f"Please tell me something nice about the number {i} and its friends." for i in range(12)]
     german = [f"Bitte erzähle mir etwas Schönes über die Zahl {i} und ihre Freunde." for i in range(8)]
@@ -86,7 +86,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Funnel], d
     with Workdir(tmp_path / "run") as workdir:
         build = Build(Recipe.model_validate(recipe), workdir)
         build.make()
-        funnels = write_folders(build, "")
+        funnel = write_folders(build, "")
         tables = {name: workdir.published / name / "README.md" for name in ("prompts", "pairs")}
         shown = card_table(
             tables["pairs"].read_text(), "How many rows were kept, and why the others were not"
@@ -96,60 +96,56 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Funnel], d
             == shown
         )
     assert (len(rows), len(answers)) == (ROWS, ANSWERS)
-    return funnels, {
-        row.pop("language"): {step: int(n.replace(",", "")) for step, n in row.items() if n} for row in shown
-    }
+    return funnel, shown
 
 
-def test_the_funnel_adds_up_to_the_input(made: tuple[dict[str, Funnel], dict[str, Funnel]]) -> None:
-    counts, _ = made
-    prompts = {
-        code: {step: n for step, n in steps.items() if step.startswith("prompts")}
-        for code, steps in counts.items()
+def test_the_funnel_adds_up_to_the_input(made: tuple[Funnel, list[dict[str, str]]]) -> None:
+    funnel, _ = made
+    prompts = counts_by_language(funnel, "prompts")
+    assert prompts == {
+        "eng_Latn": {None: 10, "not_text": 1, "too_long": 1, "not_sampled": 2},
+        "fra_Latn": {None: 0, "wrong_language": 1},
+        "deu_Latn": {None: 8, "wrong_language": 2, "duplicate": 1, "not_text": 1, "empty": 1},
+        "und": {None: 0, "unknown_language": 1},
     }
-    assert {code: steps["prompts"] for code, steps in prompts.items()} == {
-        "deu_Latn": 13,
-        "eng_Latn": 14,
-        "fra_Latn": 1,
-        "und": 1,
-    }
-    assert sum(steps["prompts"] for steps in prompts.values()) == ROWS
-    reasons = Counter(
-        {
-            (code, step.partition(": ")[2]): n
-            for code, steps in prompts.items()
-            for step, n in steps.items()
-            if ": " in step
-        }
-    )
-    assert reasons == {
-        ("deu_Latn", "wrong_language"): 2,
-        ("deu_Latn", "duplicate"): 1,
-        ("deu_Latn", "not_text"): 1,
-        ("deu_Latn", "empty"): 1,
-        ("eng_Latn", "not_text"): 1,
-        ("eng_Latn", "too_long"): 1,
-        ("eng_Latn", "not_sampled"): 2,
-        ("fra_Latn", "wrong_language"): 1,
-        ("und", "unknown_language"): 1,
-    }
-    kept = {
-        code: steps["prompts"] - sum(n for (of, _), n in reasons.items() if of == code)
-        for code, steps in prompts.items()
-    }
-    assert kept == {"deu_Latn": 8, "eng_Latn": 10, "fra_Latn": 0, "und": 0}
-    for code in ("deu_Latn", "eng_Latn"):  # every kept prompt becomes a pair, or has the reason why not
-        ends = [n for step, n in counts[code].items() if step == "pairs" or step.startswith("no pair: ")]
-        assert sum(ends) == kept[code]
-    completions = [
-        n for steps in counts.values() for step, n in steps.items() if step == "mine-native completions"
-    ]
-    assert sum(completions) == ANSWERS
+    assert list(prompts) == ["eng_Latn", "fra_Latn", "deu_Latn", "und"]  # by English name: German is third
+    assert sum(row["count"] for row in funnel if row["stage"] == "prompts") == ROWS
+    for code, counts in counts_by_language(funnel, "pairs").items():
+        assert (
+            sum(counts.values()) == prompts[code][None]
+        )  # every kept prompt is a pair, or has the reason why not
+    assert sum(row["count"] for row in funnel if row["stage"] == "mine-native") == ANSWERS
 
 
-def test_the_card_shows_the_rows_of_every_other_language(
-    made: tuple[dict[str, Funnel], dict[str, Funnel]],
-) -> None:
-    funnels, shown = made
-    assert shown == funnels
-    assert sum(steps["prompts"] for steps in shown.values()) == ROWS
+def test_the_card_shows_the_rows_of_every_other_language(made: tuple[Funnel, list[dict[str, str]]]) -> None:
+    funnel, shown = made
+    expected: dict[str, dict[str, str]] = {row["language"]: {} for row in shown}
+    for code, cells in expected.items():
+        for stage, title in (("prompts", "prompts"), ("mine-native", "mine-native completions")):
+            counts = counts_by_language(funnel, stage).get(code, {})
+            if counts:
+                cells[title] = str(sum(counts.values()))
+            cells |= {f"{title}: {reason}": str(n) for reason, n in counts.items() if reason}
+        pairs = counts_by_language(funnel, "pairs").get(code, {})
+        cells |= {f"no pair: {reason}" if reason else "pairs": str(n) for reason, n in pairs.items()}
+    found = {row["language"]: {title: n for title, n in row.items() if n} for row in shown}
+    assert found == {code: {"language": code, **cells} for code, cells in expected.items()}
+    assert sum(int(row["prompts"]) for row in shown) == ROWS
+    assert [row["language"] for row in shown] == ["eng_Latn", "fra_Latn", "deu_Latn", "und"]
+
+
+def test_stages_stand_in_the_order_of_the_build() -> None:
+    funnel = stage_rows("pairs", "deu_Latn", 1, {}) + stage_rows("weak-native", "deu_Latn", 1, {})
+    funnel += stage_rows("strong-native", "deu_Latn", 1, {}) + stage_rows("prompts", "deu_Latn", 1, {})
+    assert stages(funnel) == ["prompts", "weak-native", "strong-native", "pairs"]
+
+
+def test_reasons_with_the_most_rows_come_first() -> None:
+    funnel = stage_rows("prompts", "deu_Latn", 1, {"empty": 2, "loop": 2})
+    funnel += stage_rows("prompts", "eng_Latn", 0, {"loop": 1, "copied": 2})
+    assert reasons(funnel, "prompts") == ["loop", "copied", "empty"]
+    assert rejected_by_reason(funnel) == {
+        "empty": {"deu_Latn": 2},
+        "loop": {"deu_Latn": 2, "eng_Latn": 1},
+        "copied": {"eng_Latn": 2},
+    }

@@ -16,6 +16,7 @@ import pytest
 from hubserver import HubServer
 
 from polypref.cards.folder import write_dataset
+from polypref.cards.funnel import stage_rows
 from polypref.languages.codes import PAPER_23
 from polypref.schemas import prompt_id, rows_to_frame
 
@@ -157,7 +158,10 @@ def make_facts(languages: list[str], **changes: Any) -> dict[str, Any]:
         "settings": {"beams": 4},
         "license": "mit",
     }
-    funnel = {"prompts in": 90, "wrong_language": 7, "too_long": 3}
+    funnel = []
+    for i, code in enumerate(languages):
+        funnel += stage_rows("prompts", code, 80, {"wrong_language": 7, "too_long": 3})
+        funnel += stage_rows("pairs", code, 80 - i, {"tie": i})
     return {
         "name": "acme/pairs",
         "title": "Pairs for tests",
@@ -167,7 +171,7 @@ def make_facts(languages: list[str], **changes: Any) -> dict[str, Any]:
         "models": [model],
         "sources": ["questions with numbers"],
         "notes": ["These rows are synthetic."],
-        "languages": {code: {"funnel": {**funnel, "ties": i}} for i, code in enumerate(languages)},
+        "funnel": funnel,
         **changes,
     }
 

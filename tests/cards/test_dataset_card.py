@@ -16,6 +16,7 @@ from huggingface_hub import DatasetCard
 from polypref.cards import charts
 from polypref.cards.dataset_card import SHARES, dataset_card, number
 from polypref.cards.folder import read_facts, write_dataset
+from polypref.cards.funnel import stage_rows
 from polypref.cards.markers import put_together
 from polypref.cards.metadata import metadata
 from polypref.errors import InputError
@@ -101,10 +102,11 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
             assert digests[name] == {"file": name, "rows": str(count), "sha256": f"`{digest}`"}
         assert funnel[code] == {
             "language": code,
-            "prompts in": "90",
-            "wrong_language": "7",
-            "too_long": "3",
-            "ties": str(i),
+            "prompts": "90",
+            "prompts: wrong_language": "7",
+            "prompts: too_long": "3",
+            "pairs": str(80 - i),
+            "no pair: tie": str(i),
         }
         for column in ("chosen_score", "rejected_score", "margin"):
             for percent in (5, 50, 95):
@@ -190,14 +192,14 @@ def test_every_table_is_counted_right(run, name: str) -> None:
 
 def test_a_reason_stands_after_its_step_whichever_language_had_it_first(folder: Path) -> None:
     facts = read_facts(folder)
-    funnels = [
-        {"prompts": 3, "a completions": 3, "pairs": 2, "no pair: tie": 1},
-        {"prompts": 4, "prompts: empty": 1, "a completions": 3},
+    facts["funnel"] = [
+        *stage_rows("prompts", "deu_Latn", 3, {}),
+        *stage_rows("a", "deu_Latn", 3, {}),
+        *stage_rows("pairs", "deu_Latn", 2, {"tie": 1}),
+        *stage_rows("prompts", "eng_Latn", 3, {"empty": 1}),
+        *stage_rows("a", "eng_Latn", 3, {}),
+        *stage_rows("a", "hin_Deva", 0, {"copied": 1}),
     ]
-    for code, funnel in zip(
-        CODES, [*funnels, {"a completions": 1, "a completions: copied": 1}, {}], strict=True
-    ):
-        facts["languages"][code]["funnel"] = funnel
     (head, *_) = tables(dataset_card(facts))[
         "How many rows were kept, and why the others were not 0"
     ].values()

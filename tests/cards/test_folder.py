@@ -9,6 +9,8 @@ from datasets import load_dataset
 
 from polypref.cards import folder as folders
 from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
+from polypref.cards.funnel import counts_by_language, stage_rows
+from polypref.cards.push import publishable
 from polypref.errors import InputError
 from polypref.schemas import TABLES, rows_to_frame, split_of
 
@@ -122,7 +124,28 @@ def test_a_language_that_lost_all_its_rows_keeps_its_funnel(tmp_path, pairs, fac
     write_dataset(tmp_path, "pairs", {"hin_Deva": pairs("hin_Deva", 0)}, facts(CODES))
     assert not list(tmp_path.glob("data/hin_Deva/*"))
     assert load_dataset(str(tmp_path), split="train").unique("language") == ["deu_Latn", "eng_Latn"]
-    assert read_facts(tmp_path)["languages"]["hin_Deva"]["funnel"]["prompts in"] == 90
+    prompts = counts_by_language(read_facts(tmp_path)["funnel"], "prompts")
+    assert prompts["hin_Deva"] == {None: 80, "too_long": 3, "wrong_language": 7}
+
+
+def test_a_publication_replaces_the_funnel_of_its_languages_only(tmp_path, pairs, facts) -> None:
+    und = stage_rows("prompts", "und", 0, {"unknown_language": 2})
+    first = facts(["deu_Latn", "eng_Latn"])
+    first["funnel"] += stage_rows("prompts", "fra_Latn", 3, {}) + und
+    write_dataset(tmp_path, "pairs", {code: pairs(code, 60) for code in ("deu_Latn", "eng_Latn")}, first)
+    german = stage_rows("prompts", "deu_Latn", 1, {})
+    english = stage_rows("prompts", "eng_Latn", 5, {})  # not published now, so its first counts stay
+    french = stage_rows("prompts", "fra_Latn", 4, {})
+    second = facts(["deu_Latn"], funnel=german + english + french)
+    write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 60)}, second)
+    kept = [row for row in first["funnel"] if row["language"] == "eng_Latn"]
+    assert read_facts(tmp_path)["funnel"] == german + kept + french + und
+
+
+def test_languages_that_are_not_pushed_are_not_in_the_funnel(tmp_path, pairs, facts) -> None:
+    write_dataset(tmp_path, "pairs", {code: pairs(code, 60) for code in CODES}, facts(CODES))
+    pushed = publishable(tmp_path, ["deu_Latn"])
+    assert pushed["funnel"] == [row for row in facts(CODES)["funnel"] if row["language"] == "deu_Latn"]
 
 
 @pytest.mark.parametrize(("key", "value"), [("license", "cc-by-4.0"), ("test_share", 0.2)])

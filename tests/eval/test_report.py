@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from polypref.cards.folder import read_facts, write_dataset
+from polypref.cards.funnel import stage_rows, without_languages
 from polypref.errors import InputError
 from polypref.eval.report import charts
 from polypref.eval.report.funnel import completion_tables, prompt_table
@@ -18,23 +19,17 @@ from polypref.training.dpo import METHOD
 
 VOID = {"meta", "path", "br", "img", "link", "input", "hr"}
 ATTACK = "<script>alert(1)</script> & \"quoted\" <b onclick='x'>"
-FUNNELS = {
-    "arb_Arab": {
-        "prompts": 1230,
-        "prompts: wrong_language": 100,
-        "prompts: not_sampled": 1100,
-        "strong-native completions": 1230,
-        "strong-native completions: prompt_rejected": 1200,
-        "strong-native completions: repetition": 3,
-        "weak-translated completions": 1230,
-        "weak-translated completions: prompt_rejected": 1200,
-        "pairs": 25,
-        "no pair: tie": 4,
-        "no pair: identical": 1,
-    },
-    "deu_Latn": {"prompts": 50, "strong-native completions": 50, "pairs": 40, "no pair: tie": 10},
-    "eng_Latn": {"prompts": 7, "prompts: duplicate": 2},
-}
+FUNNEL = [
+    *stage_rows("prompts", "arb_Arab", 30, {"wrong_language": 100, "not_sampled": 1100}),
+    *stage_rows("strong-native", "arb_Arab", 27, {"prompt_rejected": 1200, "repetition": 3}),
+    *stage_rows("weak-translated", "arb_Arab", 30, {"prompt_rejected": 1200}),
+    *stage_rows("pairs", "arb_Arab", 25, {"tie": 4, "identical": 1}),
+    *stage_rows("prompts", "deu_Latn", 50, {}),
+    *stage_rows("strong-native", "deu_Latn", 50, {}),
+    *stage_rows("pairs", "deu_Latn", 40, {"tie": 10}),
+    *stage_rows("prompts", "eng_Latn", 5, {"duplicate": 2}),
+]
+PAIRS = {"arb_Arab": 25, "deu_Latn": 40}
 TEXTS = {"arb_Arab": "ما هي عاصمة كندا؟", "deu_Latn": f"Was ist das? {ATTACK}"}
 GAMES = {
     "win": 0.4567,
@@ -104,7 +99,7 @@ def make_run(folder: Path, notes: tuple[str, ...] = ("About a <miniature> world.
     pairs: dict[str, Any] = {"eng_Latn": rows_to_frame([], "pairs")}
     prompts: dict[str, Any] = {}
     for code, text in TEXTS.items():
-        ids = [prompt_id(messages("user", f"Question {i}")) for i in range(FUNNELS[code]["pairs"])]
+        ids = [prompt_id(messages("user", f"Question {i}")) for i in range(PAIRS[code])]
         shared = [{"prompt_id": id_, "language": code, "prompt": messages("user", text)} for id_ in ids]
         prompts[code] = rows_to_frame(
             [{**row, "prompt_en": messages("user", "What is it?"), "source": "s"} for row in shared],
@@ -139,7 +134,7 @@ def make_run(folder: Path, notes: tuple[str, ...] = ("About a <miniature> world.
         "recipe": "name: <recipe>\n",
         "models": [{"role": "generator", "name": "strong", "model": "org/<model>", "revision": "f" * 40}],
         "sources": ["questions"],
-        "languages": {code: {"funnel": funnel} for code, funnel in FUNNELS.items()},
+        "funnel": FUNNEL,
     }
     write_dataset(folder / "published" / "pairs", "pairs", pairs, facts | {"name": "acme/pairs"})
     write_dataset(folder / "published" / "prompts", "prompts", prompts, facts | {"name": "acme/prompts"})
@@ -203,11 +198,12 @@ def test_every_row_of_the_funnel_is_there_and_adds_up(whole: Page) -> None:
     assert prompts[-1] == [sum(column) for column in zip(*prompts[2:-1], strict=True)]
     assert [table[2][0] for table in completions] == [1230, 1230]
     shown = {number for line in lines for number in line}
-    assert {number for funnel in FUNNELS.values() for number in funnel.values()} <= shown
+    ended = {row["count"] for row in FUNNEL if row["language"] != "eng_Latn"}  # English prompts went nowhere
+    assert ended - {30} <= shown  # 30 prompts of Arabic were kept: 25 pairs and 5 without one
 
 
 def test_a_prompt_that_went_nowhere_is_unaccounted_for() -> None:
-    table = prompt_table(FUNNELS)
+    table = prompt_table(FUNNEL, ("arb_Arab", "deu_Latn", "eng_Latn"))
     assert table is not None
     assert [column.name for column in table.columns] == [
         "not sampled",
@@ -218,27 +214,39 @@ def test_a_prompt_that_went_nowhere_is_unaccounted_for() -> None:
         "unaccounted for",
         "pairs",
     ]
-    assert table.rows["eng_Latn"] == [7, 0, 0, 2, 0, 0, 5, 0]
-    assert (table.ended("aside"), table.ended("reason"), table.ended_before_pairs()) == (1100, 117, 102)
-    assert table.stages() == [("prompt left out", 3), ("no pair", 2), ("", 2)]
-    whole = prompt_table({code: FUNNELS[code] for code in ("arb_Arab", "deu_Latn")})
+    assert table.rows()["eng_Latn"] == [7, 0, 0, 2, 0, 0, 5, 0]
+    assert (table.ended("aside"), table.ended("reason"), table.left_out()) == (1100, 117, 102)
+    assert table.headings() == [("prompt left out", 3), ("no pair", 2), ("", 2)]
+    whole = prompt_table(without_languages(FUNNEL, ["eng_Latn"]), PAIRS)
     assert whole is not None
     assert whole.columns[-2].name == "identical"
 
 
+def test_kept_prompts_of_a_language_that_is_not_built_are_set_aside() -> None:
+    table = prompt_table([*FUNNEL, *stage_rows("prompts", "und", 0, {"unknown_language": 2})], PAIRS)
+    assert table is not None
+    assert [(column.name, column.kind) for column in table.columns[-2:]] == [
+        ("language not built", "aside"),
+        ("pairs", "kept"),
+    ]
+    assert table.rows()["eng_Latn"][-2:] == [5, 0]
+    assert list(table.rows()) == ["arb_Arab", "eng_Latn", "deu_Latn", "und"]
+    assert sum(table.rows()["und"]) == 4  # two in, two left out
+
+
 def test_completions_by_generator_and_origin() -> None:
-    strong, weak = completion_tables(FUNNELS)
-    assert (strong.title, weak.title) == ("strong-native completions", "weak-translated completions")
-    assert strong.rows == {"arb_Arab": [1230, 1200, 3, 27], "deu_Latn": [50, 0, 0, 50]}
-    assert weak.total == [1230, 1200, 30]
-    assert completion_tables({"deu_Latn": {"prompts in": 3}}) == []
+    strong, weak = completion_tables(FUNNEL)
+    assert (strong.title, weak.title) == ("strong-native", "weak-translated")
+    assert strong.rows() == {"arb_Arab": [1230, 1200, 3, 27], "deu_Latn": [50, 0, 0, 50]}
+    assert weak.total() == [1230, 1200, 30]
+    assert completion_tables(stage_rows("prompts", "deu_Latn", 3, {})) == []
 
 
 def test_key_figures(whole: Page) -> None:
     figures = [" ".join(text.split()) for tag, _, text in whole.elements if tag == "dd"]
     assert figures[0].startswith("65 ")
     assert figures[1] == "2 in 2 scripts, of 3 in the run"
-    assert figures[2] == "85 kept of 187, each language counted; 1,100 more not sampled"
+    assert figures[2] == "85 kept of 187, each language counted; 1,100 more set aside"
     assert figures[3] == "105 by filters: 102 prompts, 3 completions"
     assert figures[4].startswith(
         "+25.7 points: dpo <1> against base, by oracle, wins 45.7% and loses 20.0%; 95% interval"
@@ -317,8 +325,7 @@ def test_without_prompts_and_funnel(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     (run / "published" / "prompts").rename(run / "elsewhere")
     facts = read_facts(run / "published" / "pairs") or {}
-    for about in facts["languages"].values():
-        del about["funnel"]
+    facts["funnel"] = []
     (run / "published" / "pairs" / "facts.json").write_text(json.dumps(facts))
     page = Page(write_report(run))
     assert "facts.json has no funnel of prompts" in page.text

@@ -83,7 +83,7 @@ def publish(pairs: pl.DataFrame, folder: Path) -> None:
         folder,
         "pairs",
         frames,
-        {**facts, "languages": {code: {"funnel": {"pairs": 30}} for code in LANGUAGES}},
+        facts,
     )
 
 

@@ -1,101 +1,106 @@
-"""What became of every row: the funnels of facts.json as tables of languages and reasons whose rows add up."""
+"""The funnel of a run as tables of languages by reasons, in which every line adds up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Literal
 
-ASIDE = {"not_sampled", "prompt_rejected"}  # left out, but by no judgement of the row
+from polypref.cards.funnel import FunnelRow, counts_by_language, kept_by_language, reasons, stages
+
+NOT_JUDGED = {"not_sampled", "prompt_rejected"}  # reasons that say nothing about the row itself
+LEFT_OUT, NO_PAIR = "prompt left out", "no pair"  # headings over the columns of a stage
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One way for a row to end."""
+    """One way for a row to end, with its count in every language."""
 
     name: str
-    kind: str  # "reason", "aside", "unaccounted" or "kept"
-    step: str = ""  # its name in the funnel; nothing where it is computed
-    stage: str = ""  # what is said above it
+    kind: Literal["reason", "aside", "unaccounted", "kept"]
+    counts: Mapping[str, int]
+    heading: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class FunnelTable:
-    """A step's rows by language and by how they ended: in every line the first number is the sum of the others."""
+    """The rows that entered a stage, by language and by how they ended."""
 
     title: str
+    entered: Mapping[str, int]  # language -> rows
     columns: Sequence[Column]
-    rows: Mapping[str, Sequence[int]]  # language -> rows at the start, then a number a column
-    total: Sequence[int]
 
-    def stages(self) -> list[tuple[str, int]]:
-        """What stands above the columns, and over how many of them."""
-        return [
-            (stage, len(list(columns)))
-            for stage, columns in groupby(self.columns, lambda column: column.stage)
+    def rows(self) -> dict[str, list[int]]:
+        """Return a line for every language: the rows that entered, then a count per column; they add up."""
+        rows = {}
+        for code, entered in self.entered.items():
+            rows[code] = [entered, *(column.counts.get(code, 0) for column in self.columns)]
+        return rows
+
+    def total(self) -> list[int]:
+        """Return the sum of all lines."""
+        return [sum(counts) for counts in zip(*self.rows().values(), strict=True)]
+
+    def headings(self) -> list[tuple[str, int]]:
+        """Return what stands above the columns, and over how many of them."""
+        groups = groupby(self.columns, lambda column: column.heading)
+        return [(heading, len(list(columns))) for heading, columns in groups]
+
+    def ended(self, kind: str) -> int:
+        """Return how many rows of all languages ended in columns of this kind."""
+        return sum(sum(column.counts.values()) for column in self.columns if column.kind == kind)
+
+    def left_out(self) -> int:
+        """Return how many prompts a filter rejected; prompts that made no pair are not among them."""
+        columns = [
+            column for column in self.columns if column.heading == LEFT_OUT and column.kind == "reason"
         ]
-
-    def ended(self, *kinds: str) -> int:
-        """How many rows of all languages ended in columns of these kinds."""
-        return sum(
-            count for column, count in zip(self.columns, self.total[1:], strict=True) if column.kind in kinds
-        )
-
-    def ended_before_pairs(self) -> int:
-        """How many prompts a filter rejected; those that made no pair are not among them."""
-        counts = zip(self.columns, self.total[1:], strict=True)
-        return sum(
-            count
-            for column, count in counts
-            if column.kind == "reason" and not column.step.startswith("no pair: ")
-        )
+        return sum(sum(column.counts.values()) for column in columns)
 
 
-def prompt_table(funnels: Mapping[str, Mapping[str, int]]) -> FunnelTable | None:
-    """Prompts: each ends as a pair, with the reason why it made none, or with the reason why it was left out."""
-    return _table(funnels, "prompts", {"prompts: ": "prompt left out", "no pair: ": "no pair"}, "pairs")
+def prompt_table(funnel: Sequence[FunnelRow], built: Collection[str]) -> FunnelTable | None:
+    """Return how every prompt ended: as a pair, without one, or left out before; None without any prompt.
 
-
-def completion_tables(funnels: Mapping[str, Mapping[str, int]]) -> list[FunnelTable]:
-    """A table a generator and origin: each completion is kept, or was left out for one reason."""
-    steps = dict.fromkeys(
-        step for funnel in funnels.values() for step in funnel if step.endswith(" completions")
-    )
-    made = (_table(funnels, step, {f"{step}: ": "completion left out"}, "") for step in steps)
-    return [table for table in made if table]
-
-
-def _table(
-    funnels: Mapping[str, Mapping[str, int]], start: str, prefixes: Mapping[str, str], end: str
-) -> FunnelTable | None:
-    """`end` is the step that holds the kept rows; without one, they are what no reason took."""
-    funnels = {code: funnel for code, funnel in funnels.items() if start in funnel}
-    if not funnels:
+    `built` are the languages that the run made pairs of; kept prompts of other languages were not used there.
+    """
+    entered = _entered(funnel, "prompts")
+    if not entered:
         return None
+    columns = _reason_columns(funnel, "prompts", LEFT_OUT) + _reason_columns(funnel, "pairs", NO_PAIR)
+    kept = Column("pairs", "kept", kept_by_language(funnel, "pairs"))
+    not_built, unaccounted = {}, {}
+    for code, rows in entered.items():
+        missing = rows - sum(column.counts.get(code, 0) for column in (*columns, kept))
+        if code in built:
+            unaccounted[code] = missing
+        else:
+            not_built[code] = missing
+    if any(not_built.values()):
+        columns.append(Column("language not built", "aside", not_built))
+    if any(unaccounted.values()):
+        columns.append(Column("unaccounted for", "unaccounted", unaccounted))
+    return FunnelTable("prompts", entered, [*columns, kept])
+
+
+def completion_tables(funnel: Sequence[FunnelRow]) -> list[FunnelTable]:
+    """Return a table for every generator and origin: its completions are kept or left out for one reason."""
+    tables = []
+    for stage in stages(funnel):
+        if stage not in ("prompts", "pairs"):
+            columns = _reason_columns(funnel, stage, "completion left out")
+            kept = Column("kept", "kept", kept_by_language(funnel, stage))
+            tables.append(FunnelTable(stage, _entered(funnel, stage), [*columns, kept]))
+    return tables
+
+
+def _entered(funnel: Sequence[FunnelRow], stage: str) -> dict[str, int]:
+    return {code: sum(counts.values()) for code, counts in counts_by_language(funnel, stage).items()}
+
+
+def _reason_columns(funnel: Sequence[FunnelRow], stage: str, heading: str) -> list[Column]:
+    counts = counts_by_language(funnel, stage)
     columns = []
-    for prefix, stage in prefixes.items():
-        steps = dict.fromkeys(
-            step for funnel in funnels.values() for step in funnel if step.startswith(prefix)
-        )
-        for step in sorted(
-            steps, key=lambda step: (-sum(funnel.get(step, 0) for funnel in funnels.values()), step)
-        ):
-            reason = step.removeprefix(prefix)
-            columns.append(
-                Column(reason.replace("_", " "), "aside" if reason in ASIDE else "reason", step, stage)
-            )
-    taken = {code: [funnel.get(column.step, 0) for column in columns] for code, funnel in funnels.items()}
-    rest = {code: funnel[start] - sum(taken[code]) for code, funnel in funnels.items()}
-    if end:
-        kept = {code: funnel.get(end, 0) for code, funnel in funnels.items()}
-        if any(rest[code] != kept[code] for code in funnels):
-            columns.append(Column("unaccounted for", "unaccounted"))
-            taken = {code: [*counts, rest[code] - kept[code]] for code, counts in taken.items()}
-        rest = kept
-    rows = {code: [funnel[start], *taken[code], rest[code]] for code, funnel in funnels.items()}
-    total = [sum(counts) for counts in zip(*rows.values(), strict=True)]
-    return FunnelTable(start, [*columns, Column(end or "kept", "kept", end)], rows, total)
-
-
-def funnels_of(facts: Mapping[str, Any]) -> dict[str, dict[str, int]]:
-    """Every language's funnel in facts.json, those that have one."""
-    return {code: about["funnel"] for code, about in facts["languages"].items() if about.get("funnel")}
+    for reason in reasons(funnel, stage):
+        by_language = {code: by_reason.get(reason, 0) for code, by_reason in counts.items()}
+        kind: Literal["aside", "reason"] = "aside" if reason in NOT_JUDGED else "reason"
+        columns.append(Column(reason.replace("_", " "), kind, by_language, heading))
+    return columns

@@ -17,7 +17,7 @@ from polypref.cards.folder import Facts, read_facts
 from polypref.cards.load import scan_published
 from polypref.errors import InputError
 from polypref.eval.report import charts
-from polypref.eval.report.funnel import FunnelTable, completion_tables, funnels_of, prompt_table
+from polypref.eval.report.funnel import FunnelTable, completion_tables, prompt_table
 from polypref.files import write_atomically
 from polypref.languages.codes import LANGUAGES
 from polypref.schemas import uniform
@@ -50,7 +50,8 @@ def view(rundir: Path) -> View:
     if facts is None:
         raise InputError(f"{folder}: found no facts.json, expected the published pairs of a run")
     facts["languages"] = _by_name(facts["languages"])
-    prompts, completions = prompt_table(funnels_of(facts)), completion_tables(funnels_of(facts))
+    prompts = prompt_table(facts["funnel"], facts["languages"])
+    completions = completion_tables(facts["funnel"])
     winrates = [_winrate(path, rundir) for path in sorted((rundir / "eval").rglob("winrate.json"))]
     results = _json(rundir / "results.json") if (rundir / "results.json").exists() else {}
     return {
@@ -148,10 +149,10 @@ def _figures(
         ),
     ]
     if prompts:
-        left_out = prompts.ended_before_pairs()
-        in_play = prompts.total[0] - prompts.ended("aside")
+        left_out = prompts.left_out()
+        in_play = prompts.total()[0] - prompts.ended("aside")
         kept = in_play - left_out
-        aside = f"; {prompts.ended('aside'):,} more not sampled" if prompts.ended("aside") else ""
+        aside = f"; {prompts.ended('aside'):,} more set aside" if prompts.ended("aside") else ""
         rejected = left_out, sum(table.ended("reason") for table in completions)
         found += [
             _figure("Prompts", f"{kept:,}", f"kept of {in_play:,}, each language counted{aside}"),
