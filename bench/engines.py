@@ -277,7 +277,7 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
                 source.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
                 steps.append(Step(out, "prompts", (source,), "x", make))
             with Progress("spin", parts * rows) as progress:
-                run_on_ray(steps, progress, Spin(), workdir, Cluster(workers))
+                run_on_ray(steps, progress, {"": Spin()}, workdir, Cluster(workers))
             written = sorted(step.part.path.stat().st_mtime for step in steps)
             began = written[workers - 1]  # when every worker has loaded what it needs
             seconds[workers].append((written[-1] - began) * parts / (parts - workers))

@@ -16,7 +16,7 @@ from polypref.builders.tables.imports import ByLanguage
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
 from polypref.engines.cluster import Cluster, run_on_ray
-from polypref.engines.pool import Pool
+from polypref.engines.pool import open_pools
 from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import start
 from polypref.errors import InputError
@@ -302,24 +302,17 @@ class Build:
         self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
 
     def _run(self, title: str, steps: Iterable[Step], rows: int, engine: Engine | None) -> None:
+        engines = {"": engine} if engine else {}
         with Progress(title, rows, self.workdir.progress) as progress:
-
-            def pool() -> Pool:
-                assert engine is not None
-                return Pool(
-                    engine,
-                    self.workdir.answers(engine.fingerprint),
-                    progress,
-                    self._meter,
-                    self.accept_failures,
-                )
-
-            if engine and self.cluster:
+            options = progress, self._meter, self.accept_failures
+            if not engines:
+                run(steps, progress)
+            elif self.cluster:
                 run_on_ray(
-                    steps, progress, engine, self.workdir, self.cluster, self._meter, self.accept_failures
+                    steps, progress, engines, self.workdir, self.cluster, self._meter, self.accept_failures
                 )
             else:
-                run(steps, progress, pool if engine else None)
+                run(steps, progress, lambda: open_pools(engines, self.workdir, *options))
 
     def _rows(self, code: str) -> int:
         return sum(_rows(list(group)) for group in self.prompt_parts(code))

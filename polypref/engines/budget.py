@@ -11,7 +11,6 @@ from typing import Any, Self
 from pydantic import Field
 
 from polypref.config import Config, Operational
-from polypref.engines.base import Answer
 from polypref.errors import BudgetReached
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir, read_json, write_json
@@ -78,23 +77,14 @@ class Meter:
             "cost": price.of(log.spent["prompt_tokens"], log.spent["tokens"]),
         }
 
-    def charge(self, engine: Any, answer: Answer) -> float:
-        """Counts an answer; what it cost."""
-        return self.add(engine, 1, answer.tokens, answer.prompt_tokens)
-
     def add(self, engine: Any, calls: int, tokens: int, prompt_tokens: int) -> float:
-        """Counts several; what they cost."""
-        spent, cost = (
-            self._engines[engine.fingerprint],
-            getattr(engine, "price", Price()).of(prompt_tokens, tokens),
-        )
-        for name, count in (
-            ("calls", calls),
-            ("tokens", tokens),
-            ("prompt_tokens", prompt_tokens),
-            ("cost", cost),
-        ):
-            spent[name] += count
+        """Count answers of an engine; return what they cost."""
+        cost = getattr(engine, "price", Price()).of(prompt_tokens, tokens)
+        spent = self._engines[engine.fingerprint]
+        spent["calls"] += calls
+        spent["tokens"] += tokens
+        spent["prompt_tokens"] += prompt_tokens
+        spent["cost"] += cost
         if time.monotonic() - self._saved > SAVE_SECONDS:
             self._save()
         return float(cost)

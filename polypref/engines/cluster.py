@@ -1,34 +1,34 @@
-"""A stage on a Ray cluster: an actor holds an engine and makes parts; the driver hands out parts and keeps count.
+"""A stage on a Ray cluster: actors hold the stage's engines and make parts; the driver hands out parts and keeps count.
 
-The work dir is on a disk that all nodes share, or on object storage. Every worker writes answers to a file of its own. A
-part whose worker was lost is done again by another, which first reads the answers that the lost one kept. Equal requests
-of two parts in work at once on two workers are asked twice.
+The work dir is on a disk that all nodes share, or on object storage. Every worker writes answers to files of its own. A
+part whose worker was lost is made again by another worker, which first reads the answers that the lost one kept. Equal
+requests of two parts that are in work at the same time on two workers are asked twice.
 """
 
 import asyncio
 import uuid
-from collections import deque
-from collections.abc import Iterable
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from polypref.engines.base import Engine, Server
 from polypref.engines.budget import Meter
-from polypref.engines.pool import Pool
-from polypref.errors import InputError
+from polypref.engines.pool import open_pools
+from polypref.errors import InputError, Unavailable
 from polypref.progress import Progress
 from polypref.store.parts import About
 from polypref.store.steps import Step, make_part, some_done, stale, tick
 from polypref.store.workdir import ROWS_PER_PART, Workdir
 
 CLOSE_SECONDS = 30.0
-TRIES = 3  # of one part, on workers that are lost: it may be what kills them
+TRIES = 3  # of one part on workers that are lost: the part itself may be what kills them
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What of a Ray cluster is used: so many workers, each with so many CPUs and accelerators. `address` as in ray.init."""
+    """The share of a Ray cluster to use: workers, and the CPUs and accelerators of each. `address` as in ray.init."""
 
     workers: int
     cpus: float = 1.0
@@ -36,52 +36,70 @@ class Cluster:
     address: str | None = None
 
 
-class Worker:
-    """One engine on one node, several parts at a time where it is a server."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A part to make, with its key and the incomplete rows of its inputs; `attempt` counts from 1."""
 
-    def __init__(self, engine: Engine, workdir: str, accept_failures: bool) -> None:
+    step: Step
+    key: str
+    incomplete: int
+    attempt: int = 1
+
+
+class Worker:
+    """A Ray actor with the engines of a stage, by name. It makes several parts at a time if the main engine is a server."""
+
+    def __init__(self, engines: Mapping[str, Engine], workdir: str, accept_failures: bool) -> None:
         self._workdir = Workdir(workdir, worker=uuid.uuid4().hex[:8])
-        self._log = self._workdir.answers(engine.fingerprint)
-        self._pool = Pool(engine, self._log, accept_failures=accept_failures)
-        self._before = dict(self._log.spent), len(self._log)
+        self._pools = open_pools(engines, self._workdir, accept_failures=accept_failures)
         self._thread = ThreadPoolExecutor(1, "stage")
 
-    async def make(self, step: Step, key: str, incomplete: int, again: bool) -> About:
-        if again:
-            self._log.refresh(self._workdir.others(self._pool.engine.fingerprint))
-        return await make_part(step, key, incomplete, self._pool, self._thread)
+    async def wait_for_start(self) -> None:
+        """Return as soon as the cluster has placed and started this worker."""
 
-    async def spent(self) -> tuple[int, dict[str, int]]:
-        """Answers and tokens of this worker so far."""
-        before, calls = self._before
-        return len(self._log) - calls, {name: count - before[name] for name, count in self._log.spent.items()}
+    async def make(self, job: Job) -> tuple[About, dict[str, Counter[str]]]:
+        """Make a part; return its account, and what each engine spent since the last part was reported."""
+        if job.attempt > 1:
+            for pool in self._pools.pools.values():
+                pool.log.refresh(self._workdir.others(pool.engine.fingerprint))
+        about = await make_part(job.step, job.key, job.incomplete, self._pools, self._thread)
+        spent = {}
+        for name, pool in self._pools.pools.items():
+            spent[name], pool.spent = pool.spent, Counter()
+        return about, spent
 
     async def close(self) -> None:
-        await self._pool.close()
+        await self._pools.close()
         self._workdir.__exit__(None, None, None)
 
 
 def run_on_ray(
     steps: Iterable[Step],
     progress: Progress,
-    engine: Engine,
+    engines: Mapping[str, Engine],
     workdir: Workdir,
     cluster: Cluster,
     meter: Meter | None = None,
     accept_failures: bool = False,
 ) -> None:
-    """As store.run.run, on `cluster`. Raises InputError where Ray is not installed; waits for room on the cluster as Ray does."""
-    todo = stale(steps, progress)
-    first = next(todo, None)
-    if first is not None:
-        asyncio.run(_Driver(progress, engine, workdir, cluster, meter, accept_failures).run([first, *todo]))
+    """Make every step's part, as `store.steps.run` does, on a cluster. Waits for room on the cluster as Ray does.
+
+    `engines` are the stage's, by the name that requests give; the first is the main one.
+
+    Raises InputError where Ray is not installed, Unavailable where workers are lost again and again.
+    """
+    jobs = deque(Job(*stale_step) for stale_step in stale(steps, progress))
+    if jobs:
+        asyncio.run(_Driver(progress, engines, workdir, cluster, meter, accept_failures).run(jobs))
 
 
 class _Driver:
+    """One stage's jobs, workers and counts, within one event loop."""
+
     def __init__(
         self,
         progress: Progress,
-        engine: Engine,
+        engines: Mapping[str, Engine],
         workdir: Workdir,
         cluster: Cluster,
         meter: Meter | None,
@@ -93,80 +111,96 @@ class _Driver:
             raise InputError("--executor ray: Ray is not installed; pip install 'polypref[ray]'") from None
         if not ray.is_initialized():
             ray.init(address=cluster.address, log_to_driver=False)
-        self._ray, self._progress, self._engine, self._meter = ray, progress, engine, meter
-        self._at_once = 1 + -(-2 * engine.concurrency // ROWS_PER_PART) if isinstance(engine, Server) else 1
-        options = {"num_cpus": cluster.cpus, "num_gpus": cluster.gpus, "max_concurrency": self._at_once + 2}
-        self._actor = ray.remote(Worker).options(**options)
-        self._given = ray.put(engine), str(workdir.path), accept_failures
-        self._workers, self._log = cluster.workers, workdir.answers(engine.fingerprint)
-        self._todo: deque[tuple[tuple[Step, str, int], int]] = deque()  # with the number of the try
-        self._idle: deque[Any] = deque()  # a worker as often as it takes one more part
-        self._parts = 0
-        self._counted: dict[Any, tuple[int, dict[str, int]]] = {}
+        self._ray, self._progress, self._meter = ray, progress, meter
+        self._engines, self._workdir, self._cluster = dict(engines), workdir, cluster
+        main = next(iter(self._engines.values()))
+        self._parts_per_worker = 1
+        if isinstance(main, Server):  # twice as many requests as it takes at once keep a server full
+            self._parts_per_worker += -(-2 * main.concurrency // ROWS_PER_PART)
+        self._actor = ray.remote(Worker).options(
+            num_cpus=cluster.cpus,
+            num_gpus=cluster.gpus,
+            max_concurrency=self._parts_per_worker + 2,  # and room for `close` beside the parts
+        )
+        self._worker_arguments = ray.put(self._engines), str(workdir.path), accept_failures
+        self._workers: set[Any] = set()
+        self._idle: deque[Any] = deque()  # each worker as often as it takes one more part
+        self._unfinished = 0
 
-    async def run(self, todo: Iterable[tuple[Step, str, int]]) -> None:
-        if self._meter:
-            self._meter.begin(self._engine, self._log)
-        self._todo.extend((work, 1) for work in todo)
-        tasks = {asyncio.create_task(self._join()) for _ in range(min(self._workers, len(self._todo)))}
-        self._parts = len(self._todo)
+    async def run(self, jobs: deque[Job]) -> None:
+        for engine in self._engines.values():
+            if self._meter:
+                self._meter.begin(engine, self._workdir.answers(engine.fingerprint))
+        self._unfinished = len(jobs)
+        tasks = {
+            asyncio.create_task(self._start_worker()) for _ in range(min(self._cluster.workers, len(jobs)))
+        }
         ticking = asyncio.create_task(tick(self._progress))
         try:
-            while self._parts:
-                while self._todo and self._idle:
-                    if self._meter:
-                        self._meter.check(self._engine)
-                    worker, (work, attempt) = self._idle.popleft(), self._todo.popleft()
-                    tasks.add(asyncio.create_task(self._part(worker, attempt, *work)))
+            while self._unfinished:
+                while jobs and self._idle:
+                    for engine in self._engines.values():
+                        if self._meter:
+                            self._meter.check(engine)
+                    tasks.add(asyncio.create_task(self._make(self._idle.popleft(), jobs.popleft(), jobs)))
                 tasks = await some_done(tasks)
         finally:
             for task in (ticking, *tasks):
                 task.cancel()
             await asyncio.gather(ticking, *tasks, return_exceptions=True)
-            closing = asyncio.gather(
-                *(_done(worker.close.remote()) for worker in self._counted), return_exceptions=True
-            )
-            await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
-            for worker in self._counted:
-                self._ray.kill(worker)
+            await self._stop_workers()
 
-    async def _join(self) -> None:
-        """Starts a worker; it gets parts as soon as the cluster has room for it."""
-        worker = self._actor.remote(*self._given)
-        self._counted[worker] = (0, {})
-        await worker.spent.remote()
-        self._idle.extend([worker] * self._at_once)
-
-    async def _part(self, worker: Any, attempt: int, step: Step, key: str, incomplete: int) -> None:
-        """One part on one worker. Where the worker is lost, the part waits for another, and a new worker is started."""
+    async def _start_worker(self) -> None:
+        """Start a worker; it gets parts as soon as the cluster has room for it."""
+        worker = self._actor.remote(*self._worker_arguments)
+        self._workers.add(worker)
         try:
-            about = await worker.make.remote(step, key, incomplete, attempt > 1)
-            await self._count(worker)
+            await worker.wait_for_start.remote()
+        except self._ray.exceptions.RayActorError as error:
+            raise Unavailable(f"a Ray worker was lost while it started: {error}") from None
+        self._idle.extend([worker] * self._parts_per_worker)
+
+    async def _make(self, worker: Any, job: Job, jobs: deque[Job]) -> None:
+        """Make a part on a worker. If the worker is lost, put the job back and start another worker in its place."""
+        try:
+            about, spent = await worker.make.remote(job)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause or error from None
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.NodeDiedError) as error:
-            if attempt == TRIES:
-                raise InputError(
-                    f"{step.part.path}: its worker was lost {TRIES} times; the last time: {error}"
+            if job.attempt == TRIES:
+                raise Unavailable(
+                    f"{job.step.part.path}: its worker was lost {TRIES} times; the last time: {error}"
                 ) from None
-            self._todo.appendleft(((step, key, incomplete), attempt + 1))
-            self._idle = deque(other for other in self._idle if other != worker)
-            if self._counted.pop(worker, None) is not None:
-                await self._join()
+            jobs.appendleft(Job(job.step, job.key, job.incomplete, job.attempt + 1))
+            self._idle = deque(idle for idle in self._idle if idle != worker)
+            if worker in self._workers:  # several of its parts fail at the same time; one of them replaces it
+                self._workers.remove(worker)
+                await self._start_worker()
             return
-        self._parts -= 1
+        self._unfinished -= 1
+        self._count(spent)
         self._progress.advance(about.rows, about.rejected, about.incomplete)
         self._idle.append(worker)
 
-    async def _count(self, worker: Any) -> None:
-        calls, spent = await worker.spent.remote()
-        calls_before, before = self._counted[worker]
-        self._counted[worker] = calls, spent
-        new = {name: count - before.get(name, 0) for name, count in spent.items()}
-        cost = self._meter.add(self._engine, calls - calls_before, **new) if self._meter else 0.0
-        self._progress.at_once = len(self._counted)
-        self._progress.answered(calls - calls_before, new["tokens"], cost)
+    def _count(self, spent: dict[str, Counter[str]]) -> None:
+        self._progress.at_once = len(self._workers)
+        for name, new in spent.items():
+            cost = 0.0
+            if self._meter:
+                cost = self._meter.add(self._engines[name], new["calls"], new["tokens"], new["prompt_tokens"])
+            self._progress.answered(new["calls"], new["tokens"], cost)
 
+    async def _stop_workers(self) -> None:
+        """Let the workers sync their answers and stop their engines, within CLOSE_SECONDS; then end them."""
 
-async def _done(answer: Any) -> Any:
-    return await answer
+        async def close(worker: Any) -> None:
+            await worker.close.remote()
+
+        if self._workers:
+            closing = [asyncio.create_task(close(worker)) for worker in self._workers]
+            await asyncio.wait(closing, timeout=CLOSE_SECONDS)
+            for task in closing:
+                task.cancel()
+            await asyncio.gather(*closing, return_exceptions=True)
+        for worker in self._workers:
+            self._ray.kill(worker)

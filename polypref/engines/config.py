@@ -156,6 +156,22 @@ class VllmRewardModel(VllmServer):
     max_tokens: int = 4096
 
 
+class QualityModel(Config):
+    """A model that estimates how well a translation says what its source says, without a reference.
+
+    A classifier with one output reads both texts and its logit is the score; any other encoder embeds each text by
+    the mean of its last states and the cosine is the score. `max_tokens` bounds a text, or both in a classifier.
+    """
+
+    kind: Literal["quality"] = "quality"
+    model: str
+    revision: str = "main"
+    max_tokens: int = Field(512, gt=0)
+    dtype: str = "auto"
+    tokens_per_batch: int = 8192
+    device: Operational[str] = "auto"
+
+
 EngineConfig = (
     HfGenerator
     | HttpGenerator
@@ -165,4 +181,5 @@ EngineConfig = (
     | PseudoTranslator
     | RewardModel
     | VllmRewardModel
+    | QualityModel
 )

@@ -1,14 +1,15 @@
 """Keeps an engine full and asks nothing twice: requests go to the answer log first, then to the engine, then into the log."""
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping, Sequence
 
 from polypref.engines.base import Answer, Engine, Failure, InProcess, Request, Server
 from polypref.engines.budget import Meter
 from polypref.progress import Progress
 from polypref.schemas import hash16
 from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 
 
 class Pool:
@@ -32,6 +33,9 @@ class Pool:
             meter,
             accept_failures,
         )
+        self.spent: Counter[str] = (
+            Counter()
+        )  # calls, tokens and prompt_tokens of the answers that this pool added
         self._queue: deque[tuple[str, Request]] = deque()
         self._open: dict[str, asyncio.Future[None]] = {}  # requests in flight or waiting, by key
         self._workers: set[asyncio.Task[None]] = set()
@@ -71,9 +75,14 @@ class Pool:
 
     def _keep(self, answers: Sequence[tuple[str, Answer]]) -> None:
         self.log.add([(key, answer.record()) for key, answer in answers])
-        cost = sum(self.meter.charge(self.engine, answer) for _, answer in answers) if self.meter else 0.0
+        tokens = sum(answer.tokens for _, answer in answers)
+        prompt_tokens = sum(answer.prompt_tokens for _, answer in answers)
+        self.spent.update(calls=len(answers), tokens=tokens, prompt_tokens=prompt_tokens)
+        cost = 0.0
+        if self.meter:
+            cost = self.meter.add(self.engine, len(answers), tokens, prompt_tokens)
         if self.progress:
-            self.progress.answered(len(answers), sum(answer.tokens for _, answer in answers), cost)
+            self.progress.answered(len(answers), tokens, cost)
 
     def _compute(self, engine: InProcess, unique: dict[str, Request]) -> None:
         """The plan is made from all requests, answered or not, so that a resumed run computes the same batches."""
@@ -162,6 +171,50 @@ class Pool:
 
     def _has_room(self) -> bool:
         return not isinstance(self.engine, Server) or len(self._open) < 2 * self.engine.concurrency
+
+
+class Pools:
+    """The engines of one stage, by the name that `Request.engine` gives; the first is the main one, "" by custom."""
+
+    def __init__(self, pools: Mapping[str, Pool]) -> None:
+        self.pools = dict(pools)
+
+    async def room(self) -> None:
+        """Return once the main engine has room for another part; the others are asked about what it answered."""
+        await next(iter(self.pools.values())).room()
+
+    async def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
+        """Put each request to its engine, all engines at once; return the answers in the order of the requests."""
+        positions: dict[str, list[int]] = defaultdict(list)
+        for position, request in enumerate(requests):
+            positions[request.engine].append(position)
+        asked = []
+        for name, own in positions.items():
+            asked.append(self.pools[name].ask([requests[position] for position in own]))
+        answers: list[Answer | None] = [None] * len(requests)
+        for own, given in zip(positions.values(), await asyncio.gather(*asked), strict=True):
+            for position, answer in zip(own, given, strict=True):
+                answers[position] = answer
+        return answers
+
+    async def close(self) -> None:
+        for pool in self.pools.values():
+            await pool.close()
+
+
+def open_pools(
+    engines: Mapping[str, Engine],
+    workdir: Workdir,
+    progress: Progress | None = None,
+    meter: Meter | None = None,
+    accept_failures: bool = False,
+) -> Pools:
+    """Open a pool for each engine of a stage, with its answer log in the work dir."""
+    pools = {}
+    for name, engine in engines.items():
+        log = workdir.answers(engine.fingerprint)
+        pools[name] = Pool(engine, log, progress, meter, accept_failures)
+    return Pools(pools)
 
 
 def answers(

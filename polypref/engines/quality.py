@@ -1,18 +1,114 @@
-"""Quality estimation: how well a translation says what its source says, by a model from the Hub and without a reference.
+"""Quality estimation in this process: how well a translation says what its source says, without a reference.
 
-A sequence classifier with one output reads both texts and its logit counts (a cross-encoder, as COMET's estimators are built); any other
-encoder embeds each text by the mean of its last states, and the cosine counts. Checkpoints in COMET's own format are not read.
+A stage asks for an estimate by `quality_request(source, translation)` and finds it in `Answer.score`. Checkpoints in
+COMET's own format are not read.
 """
 
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from polypref.config import Config, Operational
+from polypref.engines.base import Answer, Request, batches_by_length
+from polypref.engines.config import QualityModel
+from polypref.engines.hf import load_model, load_tokenizer, one_line_errors
 from polypref.errors import InputError
+from polypref.store.workdir import Resolved
 
-PAIRS = 16  # of a batch
-TOKENS = 512  # of a text, or of a pair
+SLICE = 1000  # texts that are tokenized at once: an encoding is many times as large as its text
+
+
+def quality_request(source: str, translation: str, engine: str = "quality") -> Request:
+    """Return the request for an estimate, addressed to the stage's engine of that name."""
+    messages = [{"role": "user", "content": source}, {"role": "assistant", "content": translation}]
+    return Request(messages, engine=engine)
+
+
+class QualityEngine:
+    """An estimator from the Hub or a folder: a classifier of pairs with one output, or an encoder of single texts.
+
+    The score is the classifier's logit, in its own scale, or the cosine (-1 to 1) of the two texts' embeddings.
+    """
+
+    def __init__(self, config: QualityModel, name: str, model: Resolved) -> None:
+        self.name, self.config, self.resolved = name, config, model
+        self.fingerprint = model.fingerprint(config.identity())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.resolved)
+
+    @cached_property
+    def reads_pairs(self) -> bool:
+        """Tell a classifier, which reads both texts at once, from an encoder, by the checkpoint's architecture."""
+        from transformers import AutoConfig
+
+        with one_line_errors(self.resolved):
+            config = AutoConfig.from_pretrained(self.resolved.location, revision=self.resolved.hub_revision)
+        return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
+
+    @cached_property
+    def model(self) -> Any:
+        from transformers import AutoModel, AutoModelForSequenceClassification
+
+        auto_class = AutoModelForSequenceClassification if self.reads_pairs else AutoModel
+        model = load_model(auto_class, self.resolved, self.config.dtype, self.config.device)
+        if self.reads_pairs and model.config.num_labels != 1:
+            raise InputError(
+                f"{self.resolved.model}: has {model.config.num_labels} outputs; an estimator of quality has 1"
+            )
+        return model
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        lengths = []
+        for start in range(0, len(requests), SLICE):
+            sources, translations = _texts(requests[start : start + SLICE])
+            if self.reads_pairs:
+                encoded = self._encode(sources, translations).input_ids
+                lengths += [len(ids) for ids in encoded]
+            else:
+                encoded = self._encode(sources).input_ids, self._encode(translations).input_ids
+                lengths += [max(len(source), len(text)) for source, text in zip(*encoded, strict=True)]
+        return batches_by_length(requests, lengths, self.config.tokens_per_batch)
+
+    def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
+        import torch
+
+        sources, translations = _texts(batch)
+        with torch.inference_mode():
+            if self.reads_pairs:
+                inputs = self._tensors(sources, translations)
+                scores = self.model(**inputs).logits[:, 0]
+                tokens = inputs["attention_mask"].sum(1)
+            else:
+                source, source_tokens = self._embeddings(sources)
+                translation, translation_tokens = self._embeddings(translations)
+                scores = torch.nn.functional.cosine_similarity(source, translation)
+                tokens = source_tokens + translation_tokens
+        counted = zip(scores.float().tolist(), tokens.tolist(), strict=True)
+        return [Answer(score=score, prompt_tokens=count) for score, count in counted]
+
+    def _embeddings(self, texts: list[str]) -> tuple[Any, Any]:
+        """Return the mean of each text's last states, (texts, width), and the number of its tokens, (texts,)."""
+        inputs = self._tensors(texts)
+        states = self.model(**inputs).last_hidden_state
+        mask = inputs["attention_mask"]
+        tokens = mask.sum(1)
+        means = (states * mask.unsqueeze(-1)).sum(1) / tokens.clamp(min=1).unsqueeze(-1)
+        return means, tokens
+
+    def _tensors(self, *texts: list[str]) -> Any:
+        return self._encode(*texts, padding=True, return_tensors="pt").to(self.model.device)
+
+    def _encode(self, *texts: list[str], **options: Any) -> Any:
+        """Tokenize single texts, or pairs where a second list is given, each cut at `max_tokens`."""
+        return self.tokenizer(*texts, truncation=True, max_length=self.config.max_tokens, **options)
+
+
+def _texts(requests: Sequence[Request]) -> tuple[list[str], list[str]]:
+    """Return the sources and the translations."""
+    sources = [request.messages[0]["content"] for request in requests]
+    return sources, [request.messages[1]["content"] for request in requests]
 
 
 class Quality(Config):
@@ -25,58 +121,13 @@ class Quality(Config):
 
 
 def estimates(pairs: Sequence[tuple[str, str]], config: Quality) -> list[float]:
-    """One number a (source, translation): a cosine, -1 to 1, or a classifier's logit, in that classifier's scale."""
-    import torch
-
-    tokenizer, model, reads_both = _estimator(config.model, config.revision, config.device)
-    found: list[float] = []
-    with torch.inference_mode():
-        for some in _batches(pairs):
-            if reads_both:
-                both = tokenizer(
-                    *zip(*some, strict=True),
-                    return_tensors="pt",
-                    padding=True,
-                    truncation=True,
-                    max_length=TOKENS,
-                )
-                found += model(**both.to(model.device)).logits[:, 0].float().tolist()
-            else:
-                source, text = (_embedded(tokenizer, model, texts) for texts in zip(*some, strict=True))
-                found += torch.nn.functional.cosine_similarity(source, text).float().tolist()
-    return found
-
-
-def _embedded(tokenizer: Any, model: Any, texts: Sequence[str]) -> Any:
-    """The mean of the last states of each text's tokens: (texts, width)."""
-    inputs = tokenizer(list(texts), return_tensors="pt", padding=True, truncation=True, max_length=TOKENS).to(
-        model.device
-    )
-    mask = inputs["attention_mask"].unsqueeze(-1)
-    return (model(**inputs).last_hidden_state * mask).sum(1) / mask.sum(1)
-
-
-def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    for start in range(0, len(pairs), PAIRS):
-        yield pairs[start : start + PAIRS]
-
-
-@cache
-def _estimator(name: str, revision: str, device: str) -> tuple[Any, Any, bool]:
-    from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
-
-    try:
-        config = AutoConfig.from_pretrained(name, revision=revision)
-        reads_both = any(kind.endswith("ForSequenceClassification") for kind in config.architectures or ())
-        kind = AutoModelForSequenceClassification if reads_both else AutoModel
-        tokenizer, model = (
-            AutoTokenizer.from_pretrained(name, revision=revision),
-            kind.from_pretrained(name, revision=revision),
-        )
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"quality: {name} at {revision} cannot be read: {' '.join(str(error).split())[:200]}"
-        ) from None
-    if reads_both and model.config.num_labels != 1:
-        raise InputError(f"quality: {name} has {model.config.num_labels} outputs; an estimator has 1")
-    return tokenizer, model.to(device).eval(), reads_both
+    """Estimate without a work dir; goes once the filters ask their engine through a stage (issue 10)."""
+    resolved = Resolved(config.model, config.revision, config.model, config.revision)
+    engine = QualityEngine(QualityModel(model=config.model, device=config.device), "quality", resolved)
+    requests = [quality_request(*pair) for pair in pairs]
+    scores = [0.0] * len(requests)
+    for batch in engine.plan(requests):
+        answers = engine.answer([requests[i] for i in batch], 0)
+        for i, answer in zip(batch, answers, strict=True):
+            scores[i] = answer.score or 0.0
+    return scores

@@ -8,6 +8,7 @@ from polypref.engines.config import (
     HfTranslator,
     HttpGenerator,
     PseudoTranslator,
+    QualityModel,
     RewardModel,
     VllmGenerator,
     VllmRewardModel,
@@ -45,6 +46,10 @@ def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
             from polypref.engines.rewards import SequenceClassifier
 
             return SequenceClassifier(config, name, workdir.resolve(config.model, config.revision))
+        case QualityModel():
+            from polypref.engines.quality import QualityEngine
+
+            return QualityEngine(config, name, workdir.resolve(config.model, config.revision))
         case VllmGenerator() | VllmRewardModel():
             from polypref.engines.vllm import Generator as Vllm
             from polypref.engines.vllm import Rewards

@@ -104,7 +104,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         thread.start()
         todo = steps(workdir, http)
         with Progress("ray", PARTS * ROWS) as progress:
-            run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         thread.join()
         assert (progress.rows, progress.calls) >= (PARTS * ROWS, PARTS * ROWS // 2)
         repeated = Counter(json.dumps(body) for body in server.calls)
@@ -118,7 +118,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         ]
         calls = len(server.calls)
         with Progress("again", PARTS * ROWS) as progress:
-            run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         with (
             Progress("parts lost, answers kept", PARTS * ROWS) as progress,
             Workdir(tmp_path / "ray", worker="x") as again,
@@ -139,14 +139,14 @@ def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any)
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(BudgetReached, match=r"budget\.max_cost 1\.0000 is used up"),
         ):
-            run_on_ray(todo, progress, http, workdir, Cluster(workers=2), meter)
+            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2), meter)
         assert 70 <= len(server.answered) < PARTS * ROWS
         server.fault(status=401, body='{"error": {"message": "expired"}}', times=10_000)
         with (
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"),
         ):
-            run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
 
 
 def test_workers_on_object_storage_keep_parts_and_answers_there(
@@ -164,7 +164,7 @@ def test_workers_on_object_storage_keep_parts_and_answers_there(
                 http = engine(server)
                 todo = steps(workdir, http)
                 with Progress("s3", PARTS * ROWS) as progress:
-                    run_on_ray(todo, progress, http, workdir, Cluster(workers=2))
+                    run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
                 assert read_parts(step.part for step in todo).height == PARTS * ROWS
             with Workdir("s3://cluster/run") as again:
                 assert len(again.answers(http.fingerprint)) == PARTS * ROWS
