@@ -57,6 +57,11 @@ class Handler(BaseHTTPRequestHandler):
         self.fault = (
             None if self.raw_path.startswith("/_hub/") else hub.next_fault(f"{self.command} {self.path}")
         )
+        # Logged before the answer is sent: a test reads the log as soon as its client has the answer.
+        self.entry = {"method": self.command, "path": self.path, "status": 0, "fault": bool(self.fault)}
+        if not self.raw_path.startswith("/_hub/"):
+            with hub.lock:
+                hub.log.append(self.entry)
         try:
             if not self.injected():
                 self.dispatch()
@@ -65,19 +70,7 @@ class Handler(BaseHTTPRequestHandler):
         except (Drop, ConnectionError, TimeoutError):
             self.status, self.close_connection = self.status or -1, True
         finally:
-            if not self.raw_path.startswith("/_hub/"):
-                with hub.lock:
-                    hub.log.append(
-                        {
-                            "method": self.command,
-                            "path": self.path,
-                            "status": self.status,
-                            "user": self.who,
-                            "bytes": self.sent,
-                            "fault": bool(self.fault),
-                            "error": self.error,
-                        }
-                    )
+            self.entry |= {"status": self.status, "user": self.who, "bytes": self.sent, "error": self.error}
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
@@ -174,7 +167,7 @@ class Handler(BaseHTTPRequestHandler):
             self.write(body)
 
     def start(self, status, length, headers=None):
-        self.status = status
+        self.status = self.entry["status"] = status
         self.send_response(status)
         for k, v in {
             "Content-Length": length,
