@@ -68,7 +68,7 @@ def layout(root: Path) -> list[Row]:
 
 
 def pushes(root: Path, xet: bool) -> list[Row]:
-    """push against upload_folder of the same folder, to the same server."""
+    """push_dataset against upload_folder of the same folder, to the same server."""
     hub = root / f"hub-{xet}"
     command = [sys.executable, "-m", "hubserver", "--root", str(hub), "--port", "0"]
     environment = {
@@ -198,9 +198,10 @@ def act(action: str, root: Path, repo: str) -> None:
             shutil.rmtree(root / "pairs", ignore_errors=True)
             write_dataset(root / "pairs", "pairs", parts, FACTS)
         case "push":
-            from polypref.cards.push import push
+            from polypref.cards.dataset import push_dataset
+            from polypref.cards.push import Options
 
-            push(root / "pairs", repo)
+            push_dataset(root / "pairs", repo, Options())
         case "upload_folder":
             from huggingface_hub import HfApi
 
@@ -210,7 +211,7 @@ def act(action: str, root: Path, repo: str) -> None:
 
 if __name__ == "__main__":
     import polypref.cards.folder
-    import polypref.cards.push  # noqa: F401
+    import polypref.cards.dataset  # noqa: F401
 
     begun = time.perf_counter()
     act(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

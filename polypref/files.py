@@ -1,5 +1,6 @@
-"""Files that are written whole: a reader finds the old content or the new, never a part of it."""
+"""Files as a whole: written so that a reader finds the old content or the new, and identified by their SHA-256."""
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -27,3 +28,9 @@ def write_atomically(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hex digits, read in chunks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,7 @@ card can be written anew without reading a row; files are described there by siz
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ def content_of(facts: Facts) -> str:
 
 
 def parquet_files(
-    folder: Path, languages: tuple[str, ...] | None = None, split: str | None = None
+    folder: Path, languages: Sequence[str] | None = None, split: str | None = None
 ) -> list[Path]:
     """The parquet files of a published folder, in the order of languages and shards.
 

@@ -1,4 +1,8 @@
-"""Reading what was published: a folder or a repository of the Hub, as `datasets` objects or as a polars LazyFrame."""
+"""Published data, read from a folder or from the Hub, as `datasets` objects or as a polars LazyFrame.
+
+A branch or tag is resolved to a commit first: given a revision that it has not cached, `datasets` may
+serve another one. Folders are read without `load_dataset`, whose cache does not notice a changed file.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,29 +14,29 @@ import polars as pl
 from polypref.cards import mixtures
 from polypref.cards.folder import Facts, arrow_schema, described_files, parquet_files, read_facts
 from polypref.cards.mixtures import Mixture
-from polypref.cards.retries import one_line, patiently
+from polypref.cards.retries import call_hub
 from polypref.errors import InputError
-from polypref.languages.codes import language as find_language
+from polypref.languages import codes
 
 if TYPE_CHECKING:
     from datasets import Dataset, DatasetDict, IterableDataset, IterableDatasetDict
 
 
 def resolve_revision(repo: str, revision: str | None = None) -> str:
-    """The full SHA that a branch, tag or shortened commit of the dataset `repo` means now."""
+    """Return the full SHA of a branch, tag or shortened commit of the dataset `repo`; of main by default."""
     if revision and re.fullmatch(r"[0-9a-f]{40}", revision):
         return revision
-    with one_line(repo, revision):
-        from huggingface_hub import HfApi
+    from huggingface_hub import HfApi
 
-        return patiently(lambda: str(HfApi().dataset_info(repo, revision=revision).sha))
+    info = call_hub(repo, revision, lambda: HfApi().dataset_info(repo, revision=revision))
+    return str(info.sha)
 
 
 def published_facts(source: str | Path, revision: str | None = None) -> Facts:
-    """facts.json of a published folder or repository. Raises InputError where it has none."""
-    folder = _folder(source, revision, (), None)
-    if (facts := read_facts(folder)) is None:
-        raise InputError(f"{source}: found no facts.json, expected a dataset that polypref published")
+    """Return facts.json of a published folder or repository. Raises InputError if it has none."""
+    facts = read_facts(_folder(source, revision, languages=(), split=None))
+    if facts is None:
+        raise InputError(f"{source}: no facts.json; expected a dataset published by polypref")
     return facts
 
 
@@ -45,49 +49,28 @@ def load_published(
     split: str | None = None,
     streaming: bool = False,
 ) -> "Dataset | DatasetDict | IterableDataset | IterableDatasetDict":
-    """A published folder or repository (ORG/NAME) as a `datasets` object: a DatasetDict, or a Dataset where `split` is given.
+    """Load a published folder or repository (ORG/NAME); see `polypref.load` for the arguments.
 
-    language: one of them, by any name. mixture: a named or own one, taken from the train split (or from `split`): a Dataset.
-    streaming: read as it is used, nothing is kept; else folders, and mixtures always, are held in memory.
-    Raises InputError for what cannot be found or read.
+    With `split` or `mixture` the result is a Dataset, otherwise a DatasetDict. A mixture is taken from the
+    train split by default. Mixtures, and folders unless streamed, are held in memory.
+
+    Raises InputError for what cannot be found or read, Unavailable if the Hub cannot be reached.
     """
     if mixture is not None:
         if language is not None:
-            raise InputError("found a language and a mixture, expected one of them")
-        mixed = _dataset(*_mixed(source, mixtures.mixture(mixture), revision, split or "train"))
-        return mixed.to_iterable_dataset() if streaming else mixed
-    code = None if language is None else find_language(language).code
+            raise InputError("language and mixture cannot be combined; expected one of them")
+        dataset = _load_mixture(source, mixtures.mixture(mixture), revision, split or "train")
+        return dataset.to_iterable_dataset() if streaming else dataset
+    code = None if language is None else codes.language(language).code
     if Path(source).is_dir():
-        folder = _folder(source, revision, None, None)
-        facts = read_facts(folder) or {}
-        splits = (
-            [split]
-            if split
-            else list(
-                dict.fromkeys(
-                    f["split"] for f in described_files(facts) if code is None or f"/{code}/" in f["path"]
-                )
-            )
-        )
-        files = {name: parquet_files(folder, (code,) if code else None, name) for name in splits or ["train"]}
-        if streaming:
-            from datasets import load_dataset
+        return _load_folder(_folder(source, revision, None, None), code, split, streaming)
+    from datasets import load_dataset
 
-            return load_dataset(
-                "parquet",
-                data_files={name: list(map(str, paths)) for name, paths in files.items()},
-                split=split,
-                streaming=True,
-            )
-        found = {name: _read(paths) for name, paths in files.items()}
-        return found[split] if split else _dataset_dict(found)
-    with one_line(str(source), revision):
-        from datasets import load_dataset
-
-        sha = resolve_revision(str(source), revision)
-        return patiently(
-            lambda: load_dataset(str(source), code, split=split, revision=sha, streaming=streaming)
-        )
+    repo = str(source)
+    sha = resolve_revision(repo, revision)
+    return call_hub(
+        repo, revision, lambda: load_dataset(repo, code, split=split, revision=sha, streaming=streaming)
+    )
 
 
 def scan_published(
@@ -98,68 +81,86 @@ def scan_published(
     revision: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> pl.LazyFrame:
-    """The rows of a published folder or repository, lazily; of a repository the files that are needed are downloaded first.
+    """Scan the rows of a published folder or repository lazily.
 
-    Raises InputError for a language, split or column that it does not have.
+    The files of a repository that are needed are downloaded first. Raises InputError for a language, split
+    or column that the source does not have.
     """
-    codes = None if languages is None else tuple(find_language(name).code for name in languages)
-    rows = pl.scan_parquet(parquet_files(_folder(source, revision, codes, split), codes, split))
+    wanted = None if languages is None else [codes.language(name).code for name in languages]
+    folder = _folder(source, revision, wanted, split)
+    rows = pl.scan_parquet(parquet_files(folder, wanted, split))
     if columns is None:
         return rows
     names = rows.collect_schema().names()
-    if unknown := [column for column in columns if column not in names]:
-        raise InputError(f"{source}: found no column {unknown[0]!r}, expected one of {', '.join(names)}")
+    for column in columns:
+        if column not in names:
+            raise InputError(f"{source}: no column {column!r}; expected one of {', '.join(names)}")
     return rows.select(columns)
 
 
 def _folder(
     source: str | Path, revision: str | None, languages: Sequence[str] | None, split: str | None
 ) -> Path:
-    """`source` itself, or where its files of these languages and this split were downloaded to."""
+    """Return the folder with the source's files of these languages and this split, downloaded if need be.
+
+    languages: FLORES codes; None for all of them, empty for facts.json alone.
+    """
     if Path(source).is_dir():
         if revision is not None:
-            raise InputError(
-                f"{source}: found revision {revision!r} for a folder, expected none: only repositories have them"
-            )
+            raise InputError(f"{source}: a folder has no revision {revision!r}; only repositories do")
         return Path(source)
-    sha = resolve_revision(str(source), revision)
-    wanted = [f"data/{code}/{split or ''}*.parquet" for code in (["*"] if languages is None else languages)]
-    with one_line(str(source), revision):
-        from huggingface_hub import snapshot_download
+    repo = str(source)
+    sha = resolve_revision(repo, revision)
+    from huggingface_hub import snapshot_download
 
-        patterns = ["facts.json", *wanted]
-        return Path(
-            patiently(
-                lambda: snapshot_download(
-                    str(source), repo_type="dataset", revision=sha, allow_patterns=patterns
-                )
-            )
-        )
-
-
-def _mixed(
-    source: str | Path, mixture: Mixture, revision: str | None, split: str
-) -> tuple[pl.DataFrame, str]:
-    """The rows that the mixture takes, and their table."""
-    folder = _folder(source, revision, mixture.languages, split)
-    facts = read_facts(folder)
-    present = {
-        file["path"].split("/")[1]
-        for file in described_files(facts or {"languages": {}})
-        if file["split"] == split
-    }
-    files = parquet_files(
-        folder, tuple(code for code in mixture.languages if code in present) or mixture.languages, split
+    patterns = ["facts.json"]
+    for code in ["*"] if languages is None else languages:
+        patterns.append(f"data/{code}/{split or ''}*.parquet")
+    path = call_hub(
+        repo,
+        revision,
+        lambda: snapshot_download(repo, repo_type="dataset", revision=sha, allow_patterns=patterns),
     )
-    return mixtures.apply(pl.scan_parquet(files), mixture), str(facts and facts["table"])
+    return Path(path)
 
 
-def _dataset(rows: pl.DataFrame, table: str) -> "Dataset":
+def _load_folder(
+    folder: Path, code: str | None, split: str | None, streaming: bool
+) -> "Dataset | DatasetDict | IterableDataset | IterableDatasetDict":
+    """Load a published folder: one language or all of them, one split or all of them."""
+    from datasets import DatasetDict, load_dataset
+
+    languages = None if code is None else [code]
+    splits = [split] if split else _splits(folder, code)
+    files = {name: parquet_files(folder, languages, name) for name in splits}
+    if streaming:
+        names = {name: list(map(str, paths)) for name, paths in files.items()}
+        return load_dataset("parquet", data_files=names, split=split, streaming=True)
+    read = {name: _read(paths) for name, paths in files.items()}
+    return read[split] if split else DatasetDict(read)
+
+
+def _splits(folder: Path, code: str | None) -> list[str]:
+    """Return the splits that a folder has files of; train if it has none, for the error that follows."""
+    files = described_files(published_facts(folder))
+    splits = [file["split"] for file in files if code is None or f"/{code}/" in file["path"]]
+    return list(dict.fromkeys(splits)) or ["train"]
+
+
+def _load_mixture(source: str | Path, mixture: Mixture, revision: str | None, split: str) -> "Dataset":
+    """Load the rows that a mixture takes from one split."""
     from datasets import Dataset
 
-    return Dataset(
-        rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(table)).combine_chunks()
-    )
+    folder = _folder(source, revision, mixture.languages, split)
+    facts = published_facts(folder)
+    files = [file for file in described_files(facts) if file["split"] == split]
+    present = {file["path"].split("/")[1] for file in files}
+    # A language that is absent has 0 rows, which the mixture may allow; if all are absent, reading fails.
+    languages = [code for code in mixture.languages if code in present] or mixture.languages
+    paths = parquet_files(folder, languages, split)
+    rows = mixtures.apply(pl.scan_parquet(paths), mixture)
+    arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(facts["table"]))
+    return Dataset(arrow.combine_chunks())
 
 
 def _read(files: Sequence[Path]) -> "Dataset":
@@ -167,10 +168,5 @@ def _read(files: Sequence[Path]) -> "Dataset":
     import pyarrow.parquet as pq
     from datasets import Dataset
 
+    # partitioning=None: pyarrow would read columns out of the paths otherwise.
     return Dataset(pa.concat_tables(pq.read_table(file, partitioning=None) for file in files))
-
-
-def _dataset_dict(splits: "Mapping[str, Dataset]") -> "DatasetDict":
-    from datasets import DatasetDict
-
-    return DatasetDict(splits)

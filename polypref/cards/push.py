@@ -1,42 +1,35 @@
-"""Publishes one folder (of `write_dataset`) as one repository of the Hub: what would change, and the commit that does it.
+"""One commit that gives a repository of the Hub its contents, or the plan of one.
 
-A publication is one commit on top of the commit that it was planned for, so it happens as a whole or not at all; when that
-fails, or its answer is lost, it is planned again from what the Hub then has. Does not know recipes or work dirs.
+A publication is one commit on top of the commit that it was planned for, so it happens as a whole or
+not at all. When it fails, or its answer is lost, it is planned again from what the Hub then holds.
+cards/dataset.py and cards/checkpoint.py decide what a repository should contain.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from polypref.cards.folder import (
-    Facts,
-    content_of,
-    described_files,
-    documents,
-    merged,
-    parsed_facts,
-    read_facts,
-)
-from polypref.cards.funnel import without_languages
-from polypref.cards.licences import licence, parts
-from polypref.cards.markers import listed, taken_apart
-from polypref.cards.retries import one_line, patiently
+from polypref.cards.retries import call_hub
 from polypref.errors import InputError
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitOperationAdd, HfApi
     from huggingface_hub.hf_api import RepoFile
 
-
 Kind = Literal["dataset", "model"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to publish: `revision` a branch, made where there is none; `pr` as a pull request; `languages` FLORES codes."""
+    """Options of a publication.
+
+    languages: FLORES codes; all of the folder's by default. private: for repositories that do not exist
+    yet. pr: open a pull request. revision: the branch to commit to, created if missing. message: the
+    title of the commit.
+    """
 
     languages: tuple[str, ...] | None = None
     private: bool = False
@@ -48,7 +41,10 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """Where a publication stands: the address to look at, the commit that holds it, whether that is a new one, and what it holds."""
+    """A publication: the page of its commit or pull request, the commit, and whether this run made it.
+
+    digest: of the rows of a dataset; empty for a model.
+    """
 
     repo: str
     url: str
@@ -58,131 +54,179 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What has to change in a repository. `head` is the commit to build on; None for a repository that has yet to be made."""
+class Snapshot:
+    """The files of a repository at one commit.
+
+    A repository that does not exist has no commit and no files.
+    """
 
     repo: str
-    head: str | None
-    facts: Facts
-    before: Facts | None = None
-    add: dict[str, "CommitOperationAdd"] = field(default_factory=dict)
-    there: frozenset[str] = frozenset()
-    delete: tuple[str, ...] = ()
-    card: tuple[str, str] = ("", "")  # before, after
+    kind: Kind
+    commit: str | None
+    files: Mapping[str, "RepoFile"]
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file; None if it does not exist."""
+        if path not in self.files:
+            return None
+        from huggingface_hub import hf_hub_download
+
+        file = hf_hub_download(self.repo, path, revision=self.commit, repo_type=self.kind)
+        return Path(file).read_text("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file on disk, and the SHA-256 that it must still have when it is uploaded."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The contents that a repository should have, by path. Files that are named nowhere stay as they are.
+
+    documents: files that are written for this repository. stale: files to delete.
+    message: the title of the commit. row_changes: lines about rows for a dry run.
+    """
+
+    files: Mapping[str, LocalFile]
+    documents: Mapping[str, bytes]
+    stale: tuple[str, ...]
+    message: str
+    row_changes: tuple[str, ...] = ()
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes that turn a snapshot into the wanted contents."""
+
+    snapshot: Snapshot
+    contents: Contents
+    upload: Mapping[str, "CommitOperationAdd"]
 
     def is_empty(self) -> bool:
-        return not self.add and not self.delete
+        return not self.upload and not self.contents.stale
 
     def lines(self) -> list[str]:
-        """The plan for a person: files, rows by language and split, lines of the card."""
+        """Describe the plan: files, rows by language and split, changed lines of the card."""
+        repo, stale = self.snapshot.repo, self.contents.stale
         if self.is_empty():
-            return [f"{self.repo}: nothing changes"]
-        made = "" if self.head else ", in a new repository"
-        out = [f"{self.repo}: {len(self.add)} files to upload, {len(self.delete)} to delete{made}"]
-        size = {path: operation.upload_info.size for path, operation in self.add.items()}
-        out += [
-            f"  {'~' if path in self.there else '+'} {path} ({size[path]:,} bytes)"
-            for path in sorted(self.add)
-        ]
-        out += [f"  - {path}" for path in self.delete]
-        old, new = _split_rows(self.before), _split_rows(self.facts)
-        changed = [
-            (where, old.get(where, 0), new.get(where, 0))
-            for where in sorted({*old, *new})
-            if old.get(where) != new.get(where)
-        ]
-        out += [f"  {code} {split}: {was:,} -> {now:,} rows" for (code, split), was, now in changed]
-        diff = unified_diff(
-            self.card[0].splitlines(), self.card[1].splitlines(), "README.md", "README.md", lineterm="", n=0
-        )
-        return [*out, *(f"  {line}" for line in diff)]
+            return [f"{repo}: nothing changes"]
+        new = "" if self.snapshot.commit else ", in a new repository"
+        lines = [f"{repo}: {len(self.upload)} files to upload, {len(stale)} to delete{new}"]
+        for path, operation in sorted(self.upload.items()):
+            sign = "~" if path in self.snapshot.files else "+"
+            lines.append(f"  {sign} {path} ({operation.upload_info.size:,} bytes)")
+        lines += [f"  - {path}" for path in stale]
+        lines += [f"  {line}" for line in self.contents.row_changes]
+        before = (self.snapshot.read("README.md") or "").splitlines()
+        after = self.contents.documents["README.md"].decode().splitlines()
+        diff = unified_diff(before, after, "README.md", "README.md", lineterm="", n=0)
+        return lines + [f"  {line}" for line in diff]
 
 
-def push(
-    folder: Path, repo: str, options: Options | None = None, related: Mapping[str, Pushed] | None = None
-) -> Pushed:
-    """Publishes `folder` as the dataset `repo` (ORG/NAME): one commit with the files that changed, or none.
+ContentsOf = Callable[[Snapshot], Contents]  # called for each attempt, with what the Hub has then
 
-    Languages that stand only in the repository stay in it and in its card, and so does the text that people wrote there.
-    `related`: the repositories beside it, by name, for its card to point to. Raises InputError: no licence or licences in
-    conflict, no token, no right to write, other columns than the languages that stay, a folder that was changed by hand,
-    a Hub that keeps failing.
+
+def push_contents(repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Pushed:
+    """Give `repo` (ORG/NAME) its contents in one commit of the files that differ; no commit if none does.
+
+    Raises InputError: no token, no right to write, a file that changed on disk, or what `contents_of`
+    refuses; Unavailable: the Hub keeps failing.
     """
-    options = options or Options()
-    facts = publishable(folder, options.languages)
-    with one_line(repo, options.revision):
-        api = api_to_publish(repo)
-        return patiently(lambda: _push(api, folder, facts, repo, options, related or {}))
+    from huggingface_hub import HfApi, get_token
+
+    if not get_token():
+        raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
+    api = HfApi()
+    return call_hub(repo, options.revision, lambda: _push(api, repo, kind, options, contents_of))
 
 
-def dry_run(folder: Path, repo: str, options: Options | None = None) -> Plan:
-    """What `push` would change; nothing is made at the Hub. The commits of repositories beside it are not known yet."""
-    options = options or Options()
-    facts = publishable(folder, options.languages)
-    with one_line(repo, options.revision):
-        from huggingface_hub import HfApi
+def plan_contents(repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Plan:
+    """Return what `push_contents` would change, without changing anything."""
+    from huggingface_hub import HfApi
 
-        api = HfApi()
-        return patiently(lambda: _plan(api, folder, facts, repo, head_there(api, repo, options.revision), {}))
+    api = HfApi()
 
+    def attempt() -> Plan:
+        return _plan(api, repo, kind, _find_head(api, repo, kind, options.revision), contents_of)
 
-def publishable(folder: Path, languages: Sequence[str] | None = None) -> Facts:
-    """The folder's facts.json, with these languages alone. Raises InputError for what cannot go out."""
-    facts = read_facts(folder)
-    if facts is None:
-        raise InputError(f"{folder}: found no facts.json, expected the folder of a published dataset")
-    if languages is not None:
-        if missing := [code for code in languages if code not in facts["languages"]]:
-            raise InputError(f"{folder}: no language {missing[0]!r}; found {', '.join(facts['languages'])}")
-        others = facts["languages"].keys() - set(languages)
-        facts = {
-            **facts,
-            "languages": {code: facts["languages"][code] for code in languages},
-            "funnel": without_languages(facts["funnel"], others),
-        }
-    facts = {**facts, "license": licence(facts["license"], parts(facts))}
-    for file in described_files(facts):
-        path = folder / file["path"]
-        if not path.is_file() or path.stat().st_size != file["bytes"]:
-            raise InputError(
-                f"{path}: found {'another size' if path.is_file() else 'no file'}, expected the file that facts.json describes"
-            )
-    return facts
+    return call_hub(repo, options.revision, attempt)
 
 
-def _push(
-    api: "HfApi", folder: Path, facts: Facts, repo: str, options: Options, related: Mapping[str, Pushed]
-) -> Pushed:
+def _push(api: "HfApi", repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Pushed:
     from huggingface_hub import CommitOperationDelete
 
-    head = commit_to_build_on(api, repo, options)
-    plan = _plan(api, folder, facts, repo, head, related)
-    digest = content_of(plan.facts)
+    head = _prepare_head(api, repo, kind, options)
+    plan = _plan(api, repo, kind, head, contents_of)
+    digest = plan.contents.digest
     if plan.is_empty():
-        return Pushed(repo, f"{api.endpoint}/datasets/{repo}/commit/{head}", head, False, digest)
-    message = options.message or f"Publish {facts['table']}: {_named(list(facts['languages']))}"
+        page = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
+        return Pushed(repo, f"{page}/commit/{head}", head, False, digest)
+    message = options.message or plan.contents.message
     if options.pr:
-        for opened in api.get_repo_discussions(
-            repo, repo_type="dataset", discussion_type="pull_request", discussion_status="open"
-        ):
-            tip = f"refs/pr/{opened.num}"
-            if opened.title == message and _plan(api, folder, facts, repo, tip, related).is_empty():
-                return Pushed(repo, opened.url, str(api.dataset_info(repo, revision=tip).sha), False, digest)
-    operations: list[Any] = [*plan.add.values(), *(CommitOperationDelete(path) for path in plan.delete)]
-    done = api.create_commit(
+        opened = _find_pull_request(api, repo, kind, message, contents_of)
+        if opened is not None:
+            url, commit = opened
+            return Pushed(repo, url, commit, False, digest)
+    deletions = [CommitOperationDelete(path) for path in plan.contents.stale]
+    info = api.create_commit(
         repo,
-        operations,
+        [*plan.upload.values(), *deletions],
         commit_message=message,
-        repo_type="dataset",
+        repo_type=kind,
         revision=options.revision,
         create_pr=options.pr,
         parent_commit=head,
     )
-    return Pushed(repo, str(done.pr_url if options.pr else done.commit_url), done.oid, True, digest)
+    return Pushed(repo, str(info.pr_url if options.pr else info.commit_url), info.oid, True, digest)
 
 
-def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Kind = "dataset") -> str:
-    """The head of what is published to; a missing repository or branch is made, and its settings are what was asked for."""
+def _plan(api: "HfApi", repo: str, kind: Kind, head: str | None, contents_of: ContentsOf) -> Plan:
+    from huggingface_hub import CommitOperationAdd
+    from huggingface_hub.hf_api import RepoFile
+
+    tree = api.list_repo_tree(repo, recursive=True, revision=head, repo_type=kind) if head else ()
+    files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+    snapshot = Snapshot(repo, kind, head, files)
+    contents = contents_of(snapshot)
+    upload = {}
+    for path, content in contents.documents.items():
+        if not _has_content(files.get(path), content):
+            upload[path] = CommitOperationAdd(path, content)
+    for path, file in contents.files.items():
+        if _has_file(files.get(path), file):
+            continue
+        upload[path] = CommitOperationAdd(path, file.path)
+        if upload[path].upload_info.sha256.hex() != file.sha256:
+            raise InputError(f"{file.path}: SHA-256 is not {file.sha256}; the file was changed")
+    return Plan(snapshot, contents, upload)
+
+
+def _has_content(remote: "RepoFile | None", content: bytes) -> bool:
+    if remote is None:
+        return False
+    if remote.lfs:
+        return bool(remote.lfs.sha256 == hashlib.sha256(content).hexdigest())
+    blob = b"blob %d\0" % len(content) + content  # what git hashes
+    return bool(remote.blob_id == hashlib.sha1(blob).hexdigest())
+
+
+def _has_file(remote: "RepoFile | None", file: LocalFile) -> bool:
+    if remote is not None and remote.lfs:
+        return bool(remote.lfs.sha256 == file.sha256)
+    # Without LFS a file is small: the Hub refuses large ones.
+    return remote is not None and _has_content(remote, file.path.read_bytes())
+
+
+def _prepare_head(api: "HfApi", repo: str, kind: Kind, options: Options) -> str:
+    """Return the commit to build on, of a repository and branch that are created if missing.
+
+    The repository is gated as the options say.
+    """
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 
     try:
@@ -196,7 +240,8 @@ def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Kind = "
         info = api.repo_info(repo, repo_type=kind)
     if options.private and not info.private:
         raise InputError(
-            f"{repo}: is a public repository, expected a private one; make it private first, or publish it as a public one"
+            f"{repo}: is a public repository; expected a private one "
+            "(make it private first, or leave out --private)"
         )
     if options.gated and info.gated != options.gated:
         api.update_repo_settings(repo, gated=options.gated, repo_type=kind)
@@ -207,124 +252,35 @@ def commit_to_build_on(api: "HfApi", repo: str, options: Options, kind: Kind = "
     return str(api.repo_info(repo, revision=options.revision, repo_type=kind).sha)
 
 
-def api_to_publish(repo: str) -> "HfApi":
-    """Raises InputError where there is no token."""
-    from huggingface_hub import HfApi, get_token
-
-    if not get_token():
-        raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
-    return HfApi()
-
-
-def files_there(api: "HfApi", repo: str, head: str | None, kind: Kind = "dataset") -> dict[str, "RepoFile"]:
-    """The files of a commit by their paths; none where there is no commit."""
-    from huggingface_hub.hf_api import RepoFile
-
-    listed = api.list_repo_tree(repo, recursive=True, revision=head, repo_type=kind) if head else ()
-    return {file.path: file for file in listed if isinstance(file, RepoFile)}
-
-
-def head_there(api: "HfApi", repo: str, revision: str | None, kind: Kind = "dataset") -> str | None:
-    """The head of what would be published to; nothing is made. None for a repository that is not there."""
+def _find_head(api: "HfApi", repo: str, kind: Kind, revision: str | None) -> str | None:
+    """Return the commit that a publication would build on; None if the repository does not exist."""
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         return str(api.repo_info(repo, revision=revision, repo_type=kind).sha)
     except GatedRepoError:
         raise
-    except RevisionNotFoundError:  # a branch that would be made from main
+    except RevisionNotFoundError:
+        # A missing branch would be created from main.
         return str(api.repo_info(repo, repo_type=kind).sha)
     except RepositoryNotFoundError:
         return None
 
 
-def _plan(
-    api: "HfApi", folder: Path, facts: Facts, repo: str, head: str | None, related: Mapping[str, Pushed]
-) -> Plan:
-    from huggingface_hub import CommitOperationAdd
+def _find_pull_request(
+    api: "HfApi", repo: str, kind: Kind, title: str, contents_of: ContentsOf
+) -> tuple[str, str] | None:
+    """Return the page and commit of an open pull request that makes these very changes already.
 
-    files = files_there(api, repo, head)
-
-    def there(path: str) -> str | None:
-        if path not in files:
-            return None
-        return Path(api.hf_hub_download(repo, path, revision=head, repo_type="dataset")).read_text("utf-8")
-
-    published, card = there("facts.json"), there("README.md")
-    before = parsed_facts(published, f"{repo}: facts.json") if published else None
-    if before is None:
-        _refuse_foreign(card, repo, facts)
-    pointers = {
-        name: _pointer(other, (before or {}).get("related", {}).get(name)) for name, other in related.items()
-    }
-    new = merged(
-        before, {**facts, "name": repo, "related": {**(before or {}).get("related", {}), **pointers}}
+    Without it, every run with --pr, and every retry after a lost answer, would open another one.
+    """
+    discussions = api.get_repo_discussions(
+        repo, repo_type=kind, discussion_type="pull_request", discussion_status="open"
     )
-    draft = folder / "README.md"
-    written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
-    add = {
-        path: CommitOperationAdd(path, new_content)
-        for path, new_content in written.items()
-        if not is_same(files.get(path), new_content)
-    }
-    for file in described_files(facts):
-        if not is_same(files.get(file["path"]), folder / file["path"], file["sha256"]):
-            added = add[file["path"]] = CommitOperationAdd(file["path"], folder / file["path"])
-            if added.upload_info.sha256.hex() != file["sha256"]:
-                raise InputError(
-                    f"{folder / file['path']}: found another content, expected the file that facts.json describes"
-                )
-    expected = {file["path"] for file in described_files(facts)}
-    folders = tuple(f"data/{code}/" for code in facts["languages"])
-    stale = tuple(
-        path
-        for path in files
-        if path.startswith(folders) and path.endswith(".parquet") and path not in expected
-    )
-    return Plan(
-        repo, head, new, before, add, frozenset(files), stale, (card or "", written["README.md"].decode())
-    )
-
-
-def _refuse_foreign(card: str | None, repo: str, facts: Facts) -> None:
-    """Raises InputError where the repository has configs of our names that we did not publish: they would be lost."""
-    configs = listed(taken_apart(card or "")[0].get("configs"))
-    if taken := [
-        name
-        for config in configs
-        if (name := config.get("config_name", "default")) in {"default", *facts["languages"]}
-    ]:
-        raise InputError(
-            f"{repo}: holds a config {taken[0]!r} but no facts.json, expected a repository that polypref published, or a new one"
-        )
-
-
-def _pointer(other: Pushed, known: Mapping[str, str] | None) -> dict[str, str]:
-    """Where a repository beside this one holds its rows; the commit that was named before, while it holds the same ones."""
-    found = {"repo": other.repo, "commit": other.commit, "digest": other.digest}
-    same = known and (known["repo"], known["digest"]) == (other.repo, other.digest)
-    return dict(known) if known and same else found
-
-
-def is_same(there: "RepoFile | None", content: bytes | Path, sha256: str | None = None) -> bool:
-    """Whether the file in a repository (None: there is none) has this content."""
-    if there is None:
-        return False
-    if there.lfs and sha256:
-        return bool(there.lfs.sha256 == sha256)
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    if there.lfs:
-        return bool(there.lfs.sha256 == hashlib.sha256(data).hexdigest())
-    return bool(there.blob_id == hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest())
-
-
-def _split_rows(facts: Facts | None) -> dict[tuple[str, str], int]:
-    rows: dict[tuple[str, str], int] = {}
-    for code, about in (facts or {"languages": {}})["languages"].items():
-        for file in about["files"]:
-            rows[code, file["split"]] = rows.get((code, file["split"]), 0) + file["rows"]
-    return rows
-
-
-def _named(codes: Sequence[str]) -> str:
-    return ", ".join(codes) if len(codes) <= 3 else f"{len(codes)} languages"
+    for discussion in discussions:
+        if discussion.title != title:
+            continue
+        branch = f"refs/pr/{discussion.num}"
+        if _plan(api, repo, kind, branch, contents_of).is_empty():
+            return discussion.url, str(api.repo_info(repo, revision=branch, repo_type=kind).sha)
+    return None

@@ -1,107 +1,128 @@
-"""What can go wrong between us and the Hub: what passes is tried again, what does not is said in one line."""
+"""Calls to the Hub: transient failures are retried, everything else becomes an error of one line.
+
+The line holds neither addresses nor the token, which the Hub's own messages may contain.
+"""
 
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
-from polypref.errors import InputError
+from polypref.errors import InputError, PolyprefError, Unavailable
 
 ATTEMPTS = 6
-FIRST_PAUSE = 0.5  # seconds; doubled after each attempt, unless the Hub names another
+FIRST_PAUSE = 0.5  # seconds; doubled after each attempt, unless the Hub says how long to wait
+LONGEST_PAUSE = 60.0  # seconds; a Retry-After of an hour is not waited for
+LOG_IN = "run `hf auth login` or set HF_TOKEN"
 
 T = TypeVar("T")
 
 
-def patiently(attempt: Callable[[], T]) -> T:
-    """Tries again what fails in passing. An attempt plans anew, so one whose answer was lost finds nothing left to do."""
-    for n in range(ATTEMPTS - 1):
+def call_hub(repo: str, revision: str | None, attempt: Callable[[], T]) -> T:
+    """Return what `attempt` returns, calling it again after transient failures.
+
+    An attempt to publish has to plan anew each time: after a commit whose answer was lost, it finds
+    nothing left to do.
+
+    Raises InputError for what would fail again, and Unavailable for what still fails after all attempts; the
+    messages name `repo` and `revision`.
+    """
+    from httpx2 import HTTPError  # the library that huggingface_hub speaks HTTP with
+
+    failures = 0
+    while True:
         try:
             return attempt()
-        except Exception as error:
-            pause = _pause(_beneath(error), FIRST_PAUSE * 2**n)
-            if pause is None:
-                raise
-            time.sleep(pause)
-    return attempt()
+        except PolyprefError:
+            raise
+        except (HTTPError, OSError, RuntimeError, ValueError) as error:
+            cause = _cause(error)
+            failures += 1
+            if failures == ATTEMPTS or not _is_transient(cause):
+                raise _one_line_error(cause, repo, revision) from None
+        pause = _retry_after(cause)
+        time.sleep(FIRST_PAUSE * 2 ** (failures - 1) if pause is None else pause)
 
 
-def _beneath(error: Exception) -> Exception:
-    """What an upload's RuntimeError is about."""
-    return (
-        error.__cause__
-        if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception)
-        else error
-    )
+def _cause(error: Exception) -> Exception:
+    """Return the error that stopped an upload, which huggingface_hub wraps in a RuntimeError."""
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+        return error.__cause__
+    return error
 
 
-def _pause(error: Exception, otherwise: float) -> float | None:
-    """Seconds to wait before another try; None where it would fail alike."""
+def _is_transient(error: Exception) -> bool:
     from httpx2 import HTTPError
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not isinstance(
-        error, HTTPError | LocalEntryNotFoundError | json.JSONDecodeError | ConnectionError
-    ):  # no JSON: from a failing proxy
-        return None
+    status = _status(error)
+    if status is not None:
+        # 409 and 412: another commit came first.
+        return status in (409, 412, 429) or status >= 500
+    # A failing proxy answers in HTML, where JSON is expected.
+    return isinstance(error, HTTPError | LocalEntryNotFoundError | ConnectionError | json.JSONDecodeError)
+
+
+def _status(error: Exception) -> int | None:
+    """Return the HTTP status that the Hub answered with; None if it did not answer."""
     response = getattr(error, "response", None)
-    if response is None:
-        return otherwise
-    if response.status_code not in (409, 412, 429) and response.status_code < 500:
-        return None
-    named = response.headers.get("Retry-After", "")
-    return min(float(named), 60.0) if re.fullmatch(r"\d+(\.\d+)?", named) else otherwise
+    return None if response is None else int(response.status_code)
 
 
-@contextmanager
-def one_line(repo: str, revision: str | None) -> Iterator[None]:
-    """Turns what the Hub's libraries raise into an InputError of one line, which holds neither addresses nor the token."""
-    from httpx2 import HTTPError  # the library that huggingface_hub speaks HTTP with
-    from huggingface_hub.errors import HFValidationError
-
-    try:
-        yield
-    except InputError:
-        raise
-    except HFValidationError:
-        raise InputError(
-            f"{repo}: found neither a folder nor the name of a repository, expected ORG/NAME"
-        ) from None
-    except (HTTPError, OSError, RuntimeError) as error:
-        raise InputError(f"{repo}: {_reason(_beneath(error), revision)}") from None
-    except (
-        ValueError
-    ) as error:  # a card that the Hub refuses, an unknown config or split, an answer that is no JSON
-        raise InputError(f"{repo}: {' '.join(str(error).split())}") from None
-
-
-def _reason(error: Exception, revision: str | None) -> str:
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-
+def _retry_after(error: Exception) -> float | None:
+    """Return the seconds that the Hub asks to wait for, if it names a number."""
     response = getattr(error, "response", None)
+    value = "" if response is None else response.headers.get("Retry-After", "")
+    return min(float(value), LONGEST_PAUSE) if re.fullmatch(r"\d+(\.\d+)?", value) else None
+
+
+def _one_line_error(error: Exception, repo: str, revision: str | None) -> PolyprefError:
+    """Return the error to raise in place of one that the Hub's libraries raised."""
+    if _is_transient(error):
+        return Unavailable(f"{repo}: {_describe_transient(error)}; it is safe to run again")
+    if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
+        return Unavailable(f"{repo}: {error.filename}: {error.strerror}")
+    return InputError(f"{repo}: {_describe_permanent(error, revision)}")
+
+
+def _describe_transient(error: Exception) -> str:
+    status = _status(error)
+    if status is None:
+        return f"no answer from the Hub ({type(error).__name__})"
+    return f"the Hub answered {status}{_server_message(error)}"
+
+
+def _describe_permanent(error: Exception, revision: str | None) -> str:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HFValidationError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     match error:
+        case HFValidationError():
+            return "neither a folder nor a repository's name; expected ORG/NAME"
         case GatedRepoError():
-            return "gated: ask for access on its page, then run `hf auth login` or set HF_TOKEN"
+            return f"access is gated; request it on the repository's page, then {LOG_IN}"
         case RepositoryNotFoundError():
-            return "found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
+            return f"no such repository, or a private one that this token cannot read; {LOG_IN}"
         case RevisionNotFoundError():
-            return f"found no revision {revision!r}"
-    match response.status_code if response is not None else None:
-        case None if isinstance(
-            error, FileNotFoundError | RuntimeError
-        ):  # DatasetNotFoundError, a loading script, Xet's upload
-            return " ".join(str(error).split())
-        case None if isinstance(error, OSError) and error.strerror:
-            return f"{error.filename}: {error.strerror}"
+            return f"no revision {revision!r}"
+    match _status(error):
         case None:
-            return f"the Hub gave no answer ({type(error).__name__}); it is safe to try again"
+            # An unknown config or split, a card that the Hub refuses, a dataset with a loading script.
+            return " ".join(str(error).split())
         case 401:
-            return "the Hub did not accept the token; run `hf auth login` or set HF_TOKEN"
+            return f"the Hub did not accept the token; {LOG_IN}"
         case 403:
-            return "this token may not do that here; it needs the right to write to the repository"
+            return "the token does not allow this; publishing needs write access to the repository"
         case status:
-            said = (getattr(error, "server_message", None) or "").split("\n")[0]
-            passing = "; it is safe to try again" if status in (412, 429) or status >= 500 else ""
-            return f"the Hub answered {status}{f' ({said})' if said else ''}{passing}"
+            return f"the Hub answered {status}{_server_message(error)}"
+
+
+def _server_message(error: Exception) -> str:
+    """Return the first line of the Hub's explanation, in brackets."""
+    message = (getattr(error, "server_message", None) or "").split("\n")[0]
+    return f" ({message})" if message else ""

@@ -43,15 +43,15 @@ def publish(
 
     Safe to re-run after any failure; finished work is skipped.
     """
-    from polypref.cards import release
     from polypref.cards.push import Options
+    from polypref.cards.release import plan_run, publish_run
 
     options = Options(language_codes(languages), private, "auto" if gated else None, pr, revision)
     if dry_run:
-        for plan in release.plans(workdir, repo, options, rejected=rejected, models=models):
+        for plan in plan_run(workdir, repo, options, rejected=rejected, models=models):
             print("\n".join(plan.lines()))
     else:
-        release.release(workdir, repo, options, tag=tag, rejected=rejected, models=models)
+        publish_run(workdir, repo, options, tag=tag, rejected=rejected, models=models)
 
 
 @commands.command(epilog="Example: polypref show my-org/demo-pairs --language deu_Latn -n 3")

@@ -26,21 +26,21 @@ import io, json, os, sys, traceback
 from contextlib import redirect_stdout
 from pathlib import Path
 import polypref.cards.retries
-from polypref.errors import InputError
+from polypref.errors import PolyprefError
+from polypref.cards.dataset import plan_dataset, push_dataset
 from polypref.cards.load import load_published, resolve_revision, scan_published
-from polypref.cards.push import Options, dry_run
-from polypref.cards.push import push as pushed
-from polypref.cards.release import plans, release, set_tag
+from polypref.cards.push import Options
+from polypref.cards.release import plan_run, publish_run, set_tag
 
 polypref.cards.retries.FIRST_PAUSE = 0.02
 
 def publish(folder, repo, **options):
-    return pushed(Path(folder), repo, Options(**options)).url
+    return push_dataset(Path(folder), repo, Options(**options)).url
 
 def line(call, *args, **named):
     try:
         call(*args, **named)
-    except InputError as error:
+    except PolyprefError as error:
         return str(error)
 
 out = sys.stdout

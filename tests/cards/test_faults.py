@@ -63,11 +63,11 @@ def test_a_fault_at_every_call_of_a_publication(hub, client, run, look, mode: st
     """The whole state of main is in its history: an empty commit and a whole one (or two) were never half of anything."""
     run(["deu_Latn", "swh_Latn"] if later else ["deu_Latn"], 20)
     xet, first = mode == "xet", f"{mode}-later" if later else mode
-    before = 'release(Path("run"), {0}, Options(languages=("deu_Latn",)))' if later else "None"
+    before = 'publish_run(Path("run"), {0}, Options(languages=("deu_Latn",)))' if later else "None"
     whole = f"acme/{first}-whole"
     client(before.format(f'"{whole}"'), xet=xet)
     hub.log.clear()
-    client(f'release(Path("run"), "{whole}", Options())', xet=xet)
+    client(f'publish_run(Path("run"), "{whole}", Options())', xet=xet)
     calls = [f"{r['method']} {r['path']}" for r in hub.log]
     assert len(calls) > 25
     said = client(
@@ -79,10 +79,10 @@ for name, fault in json.loads({json.dumps(json.dumps(WALK))}).items():
         called = f"acme/{first}-{{name.replace(' ', '-')}}-{{k}}"
         {before.format("called")}
         urlopen(Request("{hub.url}/_hub/faults", data=json.dumps(fault | dict(match=".", skip=k)).encode(), method="POST"))
-        said[called] = line(release, Path("run"), called, Options())
+        said[called] = line(publish_run, Path("run"), called, Options())
         urlopen(Request("{hub.url}/_hub/faults", method="DELETE"))
         if said[called]:
-            assert not line(release, Path("run"), called, Options()), called
+            assert not line(publish_run, Path("run"), called, Options()), called
 answer(said)
 """,
         xet=xet,

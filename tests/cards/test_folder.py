@@ -8,9 +8,9 @@ import pytest
 from datasets import load_dataset
 
 from polypref.cards import folder as folders
+from polypref.cards.dataset import publishable_facts
 from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
 from polypref.cards.funnel import counts_by_language, stage_rows
-from polypref.cards.push import publishable
 from polypref.errors import InputError
 from polypref.schemas import TABLES, rows_to_frame, split_of
 
@@ -144,7 +144,7 @@ def test_a_publication_replaces_the_funnel_of_its_languages_only(tmp_path, pairs
 
 def test_languages_that_are_not_pushed_are_not_in_the_funnel(tmp_path, pairs, facts) -> None:
     write_dataset(tmp_path, "pairs", {code: pairs(code, 60) for code in CODES}, facts(CODES))
-    pushed = publishable(tmp_path, ["deu_Latn"])
+    pushed = publishable_facts(tmp_path, ["deu_Latn"])
     assert pushed["funnel"] == [row for row in facts(CODES)["funnel"] if row["language"] == "deu_Latn"]
 
 

@@ -47,16 +47,16 @@ def test_a_folder_and_a_repository_load_alike(client, folder, pairs, repo) -> No
     assert ids[::2] == ids[1::2]
     assert margins == pytest.approx(pairs("eng_Latn", 40)["margin"].sum())
     assert short.startswith("mixture: eng_Latn: have ")
-    assert column.startswith("found no column 'margins', expected one of prompt_id")
+    assert column.startswith("no column 'margins'; expected one of prompt_id")
     assert (streamed, mixed_streamed) == (True, 20)
 
 
 def test_loading_a_folder_needs_no_hub(folder) -> None:
     assert load_published(folder, language="deu_Latn", split="train").num_rows > 30
     assert scan_published(folder).collect().height == 80
-    with pytest.raises(InputError, match="found a language and a mixture"):
+    with pytest.raises(InputError, match="language and mixture cannot be combined"):
         load_published(folder, language="de", mixture="ml-5-50k")
-    with pytest.raises(InputError, match="found revision 'v1' for a folder"):
+    with pytest.raises(InputError, match="a folder has no revision 'v1'"):
         scan_published(folder, revision="v1")
 
 
@@ -70,14 +70,12 @@ answer([
     line(load_published, "{repo}", split="dev"), line(scan_published, "{repo}", languages=["fr"]),
 ])
 """)
-    missing = (
-        "found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
-    )
+    missing = "no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN"
     assert lines[0].startswith(
         f"{repo}: BuilderConfig 'fra_Latn' not found. Available: ['default', 'deu_Latn', 'eng_Latn']"
     )
-    assert lines[1:3] == [f"{repo}: found no revision 'v9'", f"{repo}-none: {missing}"]
-    assert lines[3] == "./none: found neither a folder nor the name of a repository, expected ORG/NAME"
+    assert lines[1:3] == [f"{repo}: no revision 'v9'", f"{repo}-none: {missing}"]
+    assert lines[3] == "./none: neither a folder nor a repository's name; expected ORG/NAME"
     assert lines[4].startswith(f"{repo}: Unknown split")
     assert lines[5].endswith("no rows of 'fra_Latn'; found deu_Latn, eng_Latn")
     hub.repo("dataset", f"{repo}-gated").meta["gated"] = "manual"
@@ -89,7 +87,7 @@ answer([line(load_published, "{repo}-secret"), line(scan_published, "{repo}-secr
     assert "gated" in lines[2]
     assert (
         lines[3]
-        == f"{repo}-gated: gated: ask for access on its page, then run `hf auth login` or set HF_TOKEN"
+        == f"{repo}-gated: access is gated; request it on the repository's page, then run `hf auth login` or set HF_TOKEN"
     )
 
 

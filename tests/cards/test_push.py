@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from polypref.cards.dataset import push_dataset
 from polypref.cards.folder import write_dataset
-from polypref.cards.push import push
+from polypref.cards.push import Options
 from polypref.errors import InputError
 from polypref.languages.codes import PAPER_23
 
@@ -93,7 +94,7 @@ def test_fewer_rows_replace_a_language_and_its_stale_shards(
 
 
 def test_a_dry_run_says_what_a_publication_does(hub, client, folder, pairs, facts, look, repo) -> None:
-    plan = f'"\\n".join(dry_run(Path("pairs"), "{repo}", Options(languages=("deu_Latn",))).lines())'
+    plan = f'"\\n".join(plan_dataset(Path("pairs"), "{repo}", Options(languages=("deu_Latn",))).lines())'
     new, nothing_made = client(f"""
 from huggingface_hub import HfApi
 answer([{plan}, HfApi().repo_exists("{repo}", repo_type="dataset")])
@@ -127,7 +128,7 @@ def with_token(token):
 answer([with_token(token) for token in ("hf_reader", "", "hf_unknown")])
 """)
     assert lines == [
-        f"{repo}: this token may not do that here; it needs the right to write to the repository",
+        f"{repo}: the token does not allow this; publishing needs write access to the repository",
         f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN",
         f"{repo}: the Hub did not accept the token; run `hf auth login` or set HF_TOKEN",
     ]
@@ -135,29 +136,29 @@ answer([with_token(token) for token in ("hf_reader", "", "hf_unknown")])
     assert client(f"""
 answer([line(publish, "other", "{repo}"), line(publish, "other", "{repo}", private=True), line(publish, "other", "{repo}-new", pr=True)])
 """) == [
-        f"{repo}: the Hub answered 503 (injected 503); it is safe to try again",
-        f"{repo}: is a public repository, expected a private one; make it private first, or publish it as a public one",
-        f"{repo}-new: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)",
+        f"{repo}: the Hub answered 503 (injected 503); it is safe to run again",
+        f"{repo}: is a public repository; expected a private one (make it private first, or leave out --private)",
+        f"{repo}-new: no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN",
     ]
     assert look.commits(hub, repo) == ["Publish pairs: deu_Latn, eng_Latn", "initial commit"]
 
 
 def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, pairs, facts, folder) -> None:
     with pytest.raises(InputError, match=r"found no facts\.json"):
-        push(tmp_path, "acme/pairs")
+        push_dataset(tmp_path, "acme/pairs", Options())
     file = next(folder.glob("data/deu_Latn/train-*"))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(
-        InputError, match=r"parquet: found another size, expected the file that facts\.json describes$"
+        InputError, match=r"parquet: [\d,]+ bytes; expected [\d,]+ bytes, as facts\.json says$"
     ):
-        push(folder, "acme/pairs")
+        push_dataset(folder, "acme/pairs", Options())
     write_dataset(
         tmp_path / "bare", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], license=None)
     )
     with pytest.raises(
         InputError, match="licence: none is stated and that of source questions with numbers is not known"
     ):
-        push(tmp_path / "bare", "acme/pairs")
+        push_dataset(tmp_path / "bare", "acme/pairs", Options())
     model = {
         "role": "translator",
         "name": "nllb",
@@ -170,7 +171,7 @@ def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, p
     )
     stated = r"licence: apache-2\.0 is stated, but conflicts with translator facebook/nllb-200-3\.3B \(cc-by-nc-4\.0\)"
     with pytest.raises(InputError, match=stated):
-        push(tmp_path / "nllb", "acme/pairs")
+        push_dataset(tmp_path / "nllb", "acme/pairs", Options())
 
 
 def test_pull_requests_branches_and_tags(hub, client, folder, pairs, facts, look, repo) -> None:
@@ -191,7 +192,7 @@ answer([first, second, resolve_revision("{repo}", "v1"), salts, line(set_tag, "{
     assert len(git.meta["discussions"]) == 1
     assert sha == git.ref("refs/heads/main")
     assert salts == ["", "second", ""]
-    assert taken == f"{repo}: the tag 'v1' names {sha}, expected a new name for {git.ref('refs/heads/next')}"
+    assert taken == f"{repo}: the tag 'v1' names {sha}; expected a new name for {git.ref('refs/heads/next')}"
     assert len(look.commits(hub, repo)) == 2
     assert len(look.commits(hub, repo, branch="next")) == 3
 
@@ -297,6 +298,6 @@ publish("pairs", "{repo}")
 foreign = [load_dataset("{repo}", "mine", split="train").num_rows, load_dataset("{repo}", "eng_Latn", split="train+test").num_rows]
 answer([loads, [*foreign, load_dataset("{repo}", split="train+test").num_rows], refused])
 """)
-    assert refused.startswith(f"{repo}-strangers: holds a config 'default' but no facts.json, expected")
+    assert refused.startswith(f"{repo}-strangers: holds a config 'default' but no facts.json; expected")
     assert loads == [True, "margin"]
     assert foreign == [2, 40, 80]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from polypref.cards import checkpoint
+from polypref.cards.checkpoint import checkpoint_facts, finished_checkpoints
 from polypref.cards.folder import content_of, read_facts
-from polypref.cards.release import datasets
+from polypref.cards.release import run_datasets
 from polypref.cards.show import first_rows, plain, print_rows, print_trace
 from polypref.cards.trace import trace_prompt
 from polypref.errors import InputError
@@ -30,8 +30,8 @@ def test_a_run_becomes_repositories_that_name_each_other(hub, client, run, look,
     again, said, traced = client(
         f"""
 from polypref.cards.trace import trace_prompt
-first = release(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
-again = release(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
+first = publish_run(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
+again = publish_run(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
 row = load_published("{repo}", language="de", split="train")[0]
 traced = trace_prompt("{repo}", row["prompt_id"], "German")
 answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for pushed in first], [row, [traced[key] for key in
@@ -89,9 +89,9 @@ def test_one_language_more_changes_all_of_its_repositories_and_no_other_language
     hub, client, run, look, repo
 ) -> None:
     run([*CODES, "swh_Latn"])
-    client(f'release(Path("run"), "{repo}", Options(languages=("deu_Latn", "pes_Arab")))')
+    client(f'publish_run(Path("run"), "{repo}", Options(languages=("deu_Latn", "pes_Arab")))')
     before = {name: look.blobs(hub, f"{repo}{name}") for name in ("", "-prompts")}
-    client(f'release(Path("run"), "{repo}", Options(languages=("swh_Latn",)))')
+    client(f'publish_run(Path("run"), "{repo}", Options(languages=("swh_Latn",)))')
     for name, old in before.items():
         new = look.blobs(hub, f"{repo}{name}")
         assert {path: new[path] for path in old if path.startswith("data/")} == {
@@ -107,7 +107,7 @@ card = Path(HfApi().hf_hub_download("{repo}-prompts", "README.md", repo_type="da
 HfApi().upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id="{repo}-prompts", repo_type="dataset")
 """)
     before = look.commits(hub, repo)
-    client(f'release(Path("run"), "{repo}", Options())')
+    client(f'publish_run(Path("run"), "{repo}", Options())')
     assert look.commits(hub, repo) == before, (
         "a word in the card of the prompts is no reason to change the pairs"
     )
@@ -117,8 +117,8 @@ HfApi().upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", rep
 def test_private_gated_and_in_a_pull_request(hub, client, run, repo) -> None:
     run(CODES)
     lines = client(f"""
-release(Path("run"), "{repo}", Options(private=True, gated="auto"))
-release(Path("run"), "{repo}", Options(pr=True, message="Once more"))
+publish_run(Path("run"), "{repo}", Options(private=True, gated="auto"))
+publish_run(Path("run"), "{repo}", Options(pr=True, message="Once more"))
 os.environ["HF_TOKEN"] = ""
 answer([line(load_published, "{repo}")])
 """)
@@ -127,11 +127,11 @@ answer([line(load_published, "{repo}")])
         assert (meta["private"], meta["gated"], meta["discussions"]) == (True, "auto", [])
     assert [c["private"] for c in hub.collections.values() if c["title"] == repo.split("/")[1]] == [True]
     assert lines == [
-        f"{repo}: found no such repository, or a private one that this token may not see (`hf auth login`, HF_TOKEN)"
+        f"{repo}: no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN"
     ]
     run(CODES, salt="second")
     urls = client(f"""
-urls = [pushed.url for pushed in release(Path("run"), "{repo}", Options(pr=True))]
+urls = [pushed.url for pushed in publish_run(Path("run"), "{repo}", Options(pr=True))]
 answer([urls, load_published("{repo}", language="de", revision="refs/pr/1", split="train")[0]["chosen"][0]["content"].split()[1]])
 """)
     assert urls[0][1:] == [f"{hub.url}/datasets/{repo}{name}/discussions/1" for name in ("-completions", "")]
@@ -169,14 +169,14 @@ def test_right_to_left_rows_stand_on_the_right_and_cannot_steer_the_terminal(run
 def test_what_a_folder_lacks_is_said(tmp_path, run) -> None:
     with pytest.raises(
         InputError,
-        match=r"found no published/pairs, expected a run's folder, a published folder or a checkpoint",
+        match=r"no published/pairs; expected a run's folder, a published folder or a checkpoint",
     ):
-        datasets(tmp_path, "acme/pairs")
+        run_datasets(tmp_path, "acme/pairs")
     folder = run(CODES)
     (folder / "published" / "rejected" / "facts.json").unlink()
-    assert [repo for _, _, repo in datasets(folder, "a/b")] == ["a/b-prompts", "a/b-completions", "a/b"]
-    with pytest.raises(InputError, match="found no published/rejected; build the recipe again"):
-        datasets(folder, "a/b", rejected=True)
+    assert [repo for _, _, repo in run_datasets(folder, "a/b")] == ["a/b-prompts", "a/b-completions", "a/b"]
+    with pytest.raises(InputError, match="no published/rejected; build the recipe again"):
+        run_datasets(folder, "a/b", rejected=True)
 
 
 def make_checkpoint(folder: Path, content: str = "", **key: object) -> None:
@@ -236,19 +236,19 @@ def test_checkpoints_go_out_with_their_data_and_their_win_rates(hub, client, run
     }
     (folder / "eval").mkdir()
     (folder / "eval" / "winrate.json").write_text(json.dumps(result))
-    assert [path.name for path in checkpoint.finished(folder)] == ["dpo"]
+    assert [path.name for path in finished_checkpoints(folder)] == ["dpo"]
     planned, nothing = client(f"""
 from huggingface_hub import hf_hub_download
-show = lambda: "\\n".join("\\n".join(plan.lines()) for plan in plans(Path("run"), "{repo}", Options(), models=True))
+show = lambda: "\\n".join("\\n".join(plan.lines()) for plan in plan_run(Path("run"), "{repo}", Options(), models=True))
 planned = show()
-pushed = release(Path("run"), "{repo}", Options(), models=True)
+pushed = publish_run(Path("run"), "{repo}", Options(), models=True)
 card = Path(hf_hub_download("{repo}-dpo", "README.md")).read_text().replace("- trl\\n", "- trl\\n- law\\n", 1) + "\\n## Thanks\\n"
 (Path("run") / "checkpoints" / "dpo" / "config.json").write_text("{{ }}")
 from huggingface_hub import HfApi
 for name, text in (("README.md", card), ("model-00001-of-00001.safetensors", "old")):
     HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo=name, repo_id="{repo}-dpo")
 for _ in range(2):
-    release(Path("run"), "{repo}", Options(), models=True)
+    publish_run(Path("run"), "{repo}", Options(), models=True)
 answer([planned, show().splitlines()[-1]])
 """)
     assert f"{repo}-dpo: 5 files to upload, 0 to delete, in a new repository" in planned.splitlines()
@@ -277,7 +277,7 @@ def test_a_checkpoint_by_itself_and_one_whose_licence_is_wider_than_its_data(
 ) -> None:
     make_checkpoint(tmp_path / "dpo")
     client(f"""
-release(Path("dpo"), "{repo}", Options(), tag="v1")
+publish_run(Path("dpo"), "{repo}", Options(), tag="v1")
 described = json.loads(Path("dpo/training.json").read_text())
 described["data"]["license"] = "cc-by-nc-4.0"
 Path("dpo/training.json").write_text(json.dumps(described))
@@ -288,4 +288,15 @@ Path("dpo/training.json").write_text(json.dumps(described))
     with pytest.raises(
         InputError, match=r"^licence: apache-2\.0 is stated, but conflicts with data pairs \(cc-by-nc-4\.0\)"
     ):
-        checkpoint.about(tmp_path / "dpo")
+        checkpoint_facts(tmp_path / "dpo")
+
+
+def test_a_checkpoint_has_one_pull_request_however_often_it_is_published(hub, client, tmp_path, repo) -> None:
+    make_checkpoint(tmp_path / "dpo")
+    client(f"""
+publish_run(Path("dpo"), "{repo}", Options())
+Path("dpo/config.json").write_text("{{ }}")
+for _ in range(2):
+    publish_run(Path("dpo"), "{repo}", Options(pr=True))
+""")
+    assert len(hub.repo("model", repo).meta["discussions"]) == 1
