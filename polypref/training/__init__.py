@@ -1,1 +1,1 @@
-"""Thin: a published revision in, a checkpoint with its model card out, through TRL."""
+"""Preference training: published data in, a checkpoint with its model card out. TRL does the training."""

@@ -1,9 +1,17 @@
-"""Direct preference optimisation (arXiv 2305.18290) of a published revision's pairs, by TRL's DPOTrainer."""
+"""Direct preference optimisation (arXiv 2305.18290) on published pairs, by TRL's DPOTrainer."""
 
 from pathlib import Path
 
-from polypref.training import data, run
+from polypref.training.data import read_pairs, swap_at_random, to_dataset
+from polypref.training.folder import begin_training, open_folder, pin_data_revision, training_facts
 from polypref.training.recipe import DpoRecipe
+from polypref.training.trainer import (
+    adapter_config,
+    load_chat_tokenizer,
+    silence_libraries,
+    train_and_save,
+    training_arguments,
+)
 
 METHOD = {
     "name": "dpo",
@@ -14,33 +22,38 @@ METHOD = {
 
 
 def train(recipe: DpoRecipe, overwrite: bool = False) -> Path:
-    """Trains and returns `recipe.output`: a checkpoint (or a LoRA adapter), its tokenizer, README.md, training_log.jsonl, training.json.
+    """Train on the recipe's pairs and return `recipe.output`.
 
-    Stopped, it goes on from the last saved state; finished, it returns at once. Raises InputError where the folder holds another
-    recipe's checkpoint (`overwrite` removes that first) or foreign files, and for data or a model that cannot be used.
+    The folder then holds the checkpoint or LoRA adapter, its tokenizer, README.md, training_log.jsonl and
+    training.json. A stopped run continues from its last saved state; a finished one returns at once. With
+    `overwrite`, a checkpoint that another recipe left in the folder is removed first.
+
+    Raises InputError: the folder holds another recipe's checkpoint or foreign files, or the data or the model
+    cannot be used.
     """
-    recipe = run.pinned(recipe)
-    rows = data.pairs(recipe)
+    recipe = pin_data_revision(recipe)
+    rows = read_pairs(recipe)
     if recipe.control == "shuffle":
-        rows = data.shuffled(rows, recipe.seed)
-    run.quiet()
-    with run.folder(recipe.output) as workdir:
+        rows = swap_at_random(rows, recipe.seed)
+    silence_libraries()
+    with open_folder(recipe.output) as workdir:
         base = workdir.resolve(recipe.model, recipe.revision)
-        made_from = run.facts(recipe, METHOD, base, rows)
-        if run.finished(recipe.output, made_from, overwrite):
+        facts = training_facts(recipe, METHOD, base, rows)
+        if not begin_training(recipe.output, facts, overwrite):
             return recipe.output
 
         from trl import DPOConfig, DPOTrainer
 
         trainer = DPOTrainer(
             model=base.location,
-            args=DPOConfig(**run.arguments(recipe, base), max_length=recipe.max_length),
-            train_dataset=data.dataset(rows),
-            processing_class=run.tokenizer(base),
-            peft_config=run.adapter(recipe.lora, base),
+            args=DPOConfig(**training_arguments(recipe, base), max_length=recipe.max_length),
+            train_dataset=to_dataset(rows),
+            processing_class=load_chat_tokenizer(base),
+            peft_config=adapter_config(recipe.lora, base),
         )
-        # Where the prompt alone fills max_length, chosen and rejected would be cut to the same nothing.
+        # If the prompt alone fills max_length, chosen and rejected are both cut to nothing.
         trainer.train_dataset = trainer.train_dataset.filter(
             lambda row: len(row["prompt_ids"]) < recipe.max_length
         )
-        return run.go(trainer, recipe, {**made_from, "left_out": rows.height - len(trainer.train_dataset)})
+        facts["left_out"] = rows.height - len(trainer.train_dataset)
+        return train_and_save(trainer, recipe, facts)

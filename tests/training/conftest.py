@@ -1,4 +1,4 @@
-"""The tiny checkpoints and pairs, made once a session."""
+"""Tiny checkpoints and published pairs, made once per session."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.training import tiny
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Models this small only wait for more threads; and the sums behind the pinned numbers keep their order."""
+    """Use one thread: models this small gain nothing from more, and the pinned sums keep their order."""
     import torch
 
     torch.set_num_threads(1)

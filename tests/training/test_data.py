@@ -1,4 +1,4 @@
-"""What of a published folder reaches a trainer, and in which order."""
+"""The rows of a published folder that reach a trainer, and their order."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ def recipe(published: Path, **fields: Any) -> DpoRecipe:
     return DpoRecipe.model_validate({"model": "policy", "data": str(published), "output": "unused", **fields})
 
 
-def test_only_the_train_split_and_all_of_it(published: Path, pairs: pl.DataFrame) -> None:
-    rows = data.pairs(recipe(published))
+def test_all_of_the_train_split_is_read_and_nothing_else(published: Path, pairs: pl.DataFrame) -> None:
+    rows = data.read_pairs(recipe(published))
     expected = {
         (id_, code)
         for id_, code in pairs.select("prompt_id", "language").iter_rows()
@@ -29,51 +29,60 @@ def test_only_the_train_split_and_all_of_it(published: Path, pairs: pl.DataFrame
 
 
 def test_the_seed_alone_decides_the_order(published: Path) -> None:
-    rows = data.pairs(recipe(published, seed=1))
-    assert rows.equals(data.pairs(recipe(published, seed=1)))
+    rows = data.read_pairs(recipe(published, seed=1))
+    assert rows.equals(data.read_pairs(recipe(published, seed=1)))
     key = ("prompt_id", "language")
-    assert rows.equals(data.in_seeded_order(rows.reverse(), ("prompt_id", "language", "builder", "rank"), 1))
-    assert not rows.select(key).equals(data.pairs(recipe(published, seed=2)).select(key))
-    assert data.digest(rows) == data.digest(rows.reverse())
-    assert data.digest(rows) != data.digest(rows.head(-1))
+    assert rows.equals(data.sort_by_seed(rows.reverse(), ("prompt_id", "language", "builder", "rank"), 1))
+    assert not rows.select(key).equals(data.read_pairs(recipe(published, seed=2)).select(key))
+    assert data.rows_digest(rows) == data.rows_digest(rows.reverse())
+    assert data.rows_digest(rows) != data.rows_digest(rows.head(-1))
 
 
-def test_languages_and_mixtures(published: Path) -> None:
-    assert set(data.pairs(recipe(published, languages=["German"]))["language"]) == {"deu_Latn"}
+def test_a_recipe_selects_languages_and_mixtures(published: Path) -> None:
+    assert set(data.read_pairs(recipe(published, languages=["German"]))["language"]) == {"deu_Latn"}
     mixture = {"languages": ["deu_Latn", "jpn_Jpan"], "rows": 5}
-    rows = data.pairs(recipe(published, mixture=mixture))
+    rows = data.read_pairs(recipe(published, mixture=mixture))
     assert dict(rows["language"].value_counts().iter_rows()) == {"deu_Latn": 5, "jpn_Jpan": 5}
     assert rows["prompt_id"].n_unique() == 5
-    assert data.pairs(recipe(published, mixture=mixture, languages=["deu_Latn"])).height == 5
+    assert data.read_pairs(recipe(published, mixture=mixture, languages=["deu_Latn"])).height == 5
 
 
 def test_a_language_without_rows_is_named(published: Path) -> None:
     with pytest.raises(InputError, match="fra_Latn"):
-        data.pairs(recipe(published, languages=["deu_Latn", "fra_Latn"]))
+        data.read_pairs(recipe(published, languages=["deu_Latn", "fra_Latn"]))
     with pytest.raises(ValueError, match="unknown mixture 'ml-23-50'; did you mean 'ml-23-50k'"):
         recipe(published, mixture="ml-23-50")
 
 
-def test_prompts_stand_once_a_language(published: Path, reward_model: Path) -> None:
-    online = RlooRecipe.model_validate(
-        {
-            "model": "p",
-            "data": str(published),
-            "output": "unused",
-            "reward": {"kind": "reward_model", "model": str(reward_model)},
-        }
-    )
-    rows, offline = data.prompts(online), data.pairs(recipe(published))
+def rloo_recipe(published: Path, **fields: Any) -> RlooRecipe:
+    reward = {"kind": "reward_model", "model": "reward"}
+    named = {"model": "policy", "data": str(published), "output": "unused", "reward": reward}
+    return RlooRecipe.model_validate({**named, **fields})
+
+
+def test_every_prompt_is_read_once_per_language(published: Path) -> None:
+    rows, offline = data.read_prompts(rloo_recipe(published)), data.read_pairs(recipe(published))
     assert rows.columns == ["prompt_id", "language", "prompt"]
-    assert set(rows.select("prompt_id", "language").iter_rows()) == set(
-        offline.select("prompt_id", "language").iter_rows()
-    )
-    assert not rows.select("prompt_id", "language").is_duplicated().any()
+    key = rows.select("prompt_id", "language")
+    assert set(key.iter_rows()) == set(offline.select("prompt_id", "language").iter_rows())
+    assert not key.is_duplicated().any()
 
 
-def test_the_control_swaps_half_of_the_pairs_and_all_that_is_said_of_them(pairs: pl.DataFrame) -> None:
+def test_every_prompt_is_asked_once_per_pass_in_an_order_of_the_seed(published: Path) -> None:
+    def order(**fields: Any) -> list[int]:
+        return data.prompt_order(10, rloo_recipe(published, **{"batch_size": 4, **fields}))
+
+    assert sorted(order(epochs=1)) == list(range(10))
+    assert sorted(order(epochs=3)[10:20]) == list(range(10))
+    assert order(epochs=3)[:10] == order(epochs=1) != order(epochs=3)[10:20]
+    assert len(order(epochs=0.5)) == 4  # whole steps of 2 prompts
+    assert len(order(max_steps=9)) == 18
+    assert order(seed=1) != order(seed=2)
+
+
+def test_the_control_swaps_about_half_of_the_pairs_with_their_scores_and_models(pairs: pl.DataFrame) -> None:
     many = pl.concat([pairs.with_columns(pl.lit(rank, dtype=pl.Int32).alias("rank")) for rank in range(20)])
-    swapped = data.shuffled(many, seed=0)
+    swapped = data.swap_at_random(many, seed=0)
     is_swapped = swapped["chosen"] == many["rejected"]
     share = is_swapped.mean()
     assert isinstance(share, float)
@@ -84,5 +93,5 @@ def test_the_control_swaps_half_of_the_pairs_and_all_that_is_said_of_them(pairs:
     assert swapped.select("prompt_id", "language", "prompt").equals(
         many.select("prompt_id", "language", "prompt")
     )
-    assert not swapped.equals(data.shuffled(many, seed=1))
-    assert swapped.equals(data.shuffled(many, seed=0))
+    assert not swapped.equals(data.swap_at_random(many, seed=1))
+    assert swapped.equals(data.swap_at_random(many, seed=0))

@@ -1,4 +1,4 @@
-"""DPO of a tiny random policy: the pinned trajectory, resume, LoRA, the control, what is left in the folder."""
+"""DPO of a tiny random policy: the pinned trajectory, resume, LoRA, the control, the files it leaves."""
 
 import json
 from pathlib import Path
@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from polypref.errors import InputError
-from polypref.training import data, dpo, run
+from polypref.training import data, dpo, trainer
 from polypref.training.recipe import DpoRecipe
+from tests.training.tiny import have_equal_weights, read_log, read_weights
 
 LOSSES = [0.693147, 0.644323, 0.522426, 0.467524, 0.40666, 0.400228, 0.440745, 0.440101]
 MARGINS = [0.0, 0.100327, 0.378493, 0.529258, 0.693616, 0.71348, 0.598747, 0.605385]
@@ -30,23 +31,13 @@ def recipe(policy: Path, published: Path, output: Path, **fields: Any) -> DpoRec
     )
 
 
-def curve(output: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (output / "training_log.jsonl").read_text("utf-8").splitlines()]
-
-
-def weights(output: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(next(output.glob("*model.safetensors")))
-
-
 @pytest.fixture(scope="module")
 def trained(policy: Path, published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return dpo.train(recipe(policy, published, tmp_path_factory.mktemp("dpo") / "tuned"))
 
 
 def test_the_trajectory_is_pinned(trained: Path) -> None:
-    rows = curve(trained)
+    rows = read_log(trained)
     assert [row["step"] for row in rows] == list(range(1, 9))
     assert [row["loss"] for row in rows] == pytest.approx(LOSSES, rel=1e-3)
     assert [row["reward_margin"] for row in rows] == pytest.approx(MARGINS, rel=1e-2, abs=1e-6)
@@ -66,35 +57,28 @@ def test_the_checkpoint_loads_with_its_chat_template(trained: Path, policy: Path
     ids = tokenizer.apply_chat_template(
         chat, add_generation_prompt=True, return_dict=True, return_tensors="pt"
     )
-    assert (
-        model.generate(**ids, min_new_tokens=3, max_new_tokens=3, do_sample=False).shape[1]
-        == ids["input_ids"].shape[1] + 3
-    )
+    generated = model.generate(**ids, min_new_tokens=3, max_new_tokens=3, do_sample=False)
+    assert generated.shape[1] == ids["input_ids"].shape[1] + 3
 
 
-def test_only_the_result_stays(trained: Path) -> None:
+def test_only_the_result_stays_in_the_folder(trained: Path) -> None:
     files = {file.name for file in trained.iterdir()}
-    assert {
-        "model.safetensors",
-        "chat_template.jinja",
-        "README.md",
-        "training_log.jsonl",
-        "training.json",
-    } <= files
+    assert {"model.safetensors", "chat_template.jinja", "README.md"} <= files
+    assert {"training_log.jsonl", "training.json"} <= files
     assert not files & {"checkpoints", "training_args.bin"}
 
 
-def test_resumed_is_uninterrupted(
+def test_a_resumed_run_equals_an_uninterrupted_one(
     trained: Path, policy: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Stopped(Exception):
         pass
 
     again = recipe(policy, published, tmp_path / "tuned")
-    watch = run._watch
+    watching_callback = trainer._watching_callback
 
-    def stopping(*given: Any) -> Any:
-        callback = watch(*given)
+    def stopping_callback(*arguments: Any) -> Any:
+        callback = watching_callback(*arguments)
         step_end = callback.on_step_end
 
         def on_step_end(args: Any, state: Any, control: Any, **others: Any) -> None:
@@ -106,7 +90,7 @@ def test_resumed_is_uninterrupted(
         return callback
 
     with monkeypatch.context() as patched:
-        patched.setattr(run, "_watch", stopping)
+        patched.setattr(trainer, "_watching_callback", stopping_callback)
         with pytest.raises(Stopped):
             dpo.train(again)
     assert [folder.name for folder in (again.output / "checkpoints").glob("checkpoint-*")] == ["checkpoint-3"]
@@ -117,12 +101,12 @@ def test_resumed_is_uninterrupted(
         dpo.train(again.model_copy(update={"learning_rate": 1.0}))
 
     dpo.train(again)
-    assert all((weights(again.output)[name] == weight).all() for name, weight in weights(trained).items())
-    assert curve(again.output) == curve(trained)
+    assert have_equal_weights(again.output, trained)
+    assert read_log(again.output) == read_log(trained)
     assert not (again.output / "checkpoints").exists()
 
 
-def test_stopped_after_the_last_step_nothing_is_trained_again(
+def test_a_run_stopped_after_its_last_step_trains_nothing_again(
     trained: Path, policy: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def disk_is_full(facts: Any) -> dict[str, bytes]:
@@ -130,17 +114,17 @@ def test_stopped_after_the_last_step_nothing_is_trained_again(
 
     again = recipe(policy, published, tmp_path / "tuned")
     with monkeypatch.context() as patched:
-        patched.setattr(run, "documents", disk_is_full)
+        patched.setattr(trainer, "documents", disk_is_full)
         with pytest.raises(OSError, match="No space left"):
             dpo.train(again)
     assert not (again.output / "training.json").exists()
     assert (again.output / "checkpoints" / "checkpoint-8").exists()
     dpo.train(again)
-    assert curve(again.output) == curve(trained)
-    assert all((weights(again.output)[name] == weight).all() for name, weight in weights(trained).items())
+    assert read_log(again.output) == read_log(trained)
+    assert have_equal_weights(again.output, trained)
 
 
-def test_finished_it_returns_at_once_and_another_recipe_is_refused(
+def test_a_finished_run_returns_at_once_and_another_recipe_is_refused(
     trained: Path, policy: Path, published: Path, tmp_path: Path
 ) -> None:
     before = {file.name: file.stat().st_mtime_ns for file in trained.iterdir()}
@@ -155,7 +139,7 @@ def test_finished_it_returns_at_once_and_another_recipe_is_refused(
     other = recipe(policy, published, tmp_path / "tuned", max_steps=1)
     dpo.train(other)
     dpo.train(other.model_copy(update={"max_steps": 2}), overwrite=True)
-    assert [row["step"] for row in curve(other.output)] == [1, 2]
+    assert [row["step"] for row in read_log(other.output)] == [1, 2]
 
 
 def test_lora_saves_an_adapter_that_peft_loads(policy: Path, published: Path, tmp_path: Path) -> None:
@@ -166,7 +150,7 @@ def test_lora_saves_an_adapter_that_peft_loads(policy: Path, published: Path, tm
         recipe(policy, published, tmp_path / "adapter", lora={"r": 4, "alpha": 8}, max_steps=3)
     )
     assert not (output / "model.safetensors").exists()
-    adapter = weights(output)
+    adapter = read_weights(output)
     assert {name.split(".")[-2] for name in adapter} == {"lora_A", "lora_B"}
     assert any(weight.abs().max() > 0 for name, weight in adapter.items() if "lora_B" in name)
     model = AutoPeftModelForCausalLM.from_pretrained(output)
@@ -184,9 +168,14 @@ def test_the_control_trains_on_swapped_pairs(
     control = recipe(policy, published, tmp_path / "control", control="shuffle")
     dpo.train(control)
     made_from = json.loads((control.output / "training.json").read_text("utf-8"))
-    rows = data.pairs(control)
-    assert made_from["key"]["data"] == data.digest(data.shuffled(rows, control.seed)) != data.digest(rows)
-    assert sum(row["loss"] for row in curve(control.output)) > sum(row["loss"] for row in curve(trained)) + 1
+    rows = data.read_pairs(control)
+    assert (
+        made_from["key"]["data"]
+        == data.rows_digest(data.swap_at_random(rows, control.seed))
+        != data.rows_digest(rows)
+    )
+    loss, control_loss = (sum(row["loss"] for row in read_log(path)) for path in (trained, control.output))
+    assert control_loss > loss + 1
     assert "**A control, not for use**" in (control.output / "README.md").read_text("utf-8")
 
 
@@ -208,7 +197,7 @@ def test_pairs_whose_prompt_fills_max_length_are_left_out(
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(policy)
-    chats = data.pairs(recipe(policy, published, tmp_path))["prompt"].to_list()
+    chats = data.read_pairs(recipe(policy, published, tmp_path))["prompt"].to_list()
     lengths = [
         len(tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=False))
         for chat in chats
@@ -227,14 +216,14 @@ def test_the_card_states_what_was_trained_on(trained: Path, published: Path) -> 
     assert metadata["library_name"] == "transformers"
     assert {"dpo", "trl", "preference", "multilingual"} <= set(metadata["tags"])
     assert "base_model" not in metadata  # a local folder has no id on the Hub
-    rows = data.pairs(recipe(Path("policy"), published, trained))
+    rows = data.read_pairs(recipe(Path("policy"), published, trained))
     for code, count in rows["language"].value_counts().iter_rows():
         assert f"| `{code}` | {count} |" in card
-    assert data.digest(rows) in card
+    assert data.rows_digest(rows) in card
     assert json.loads((trained / "training.json").read_text("utf-8"))["method"] == dpo.METHOD
     assert "| method | DPO, full weights |" in card
     assert "after direct preference optimisation ([2305.18290]" in card
-    assert f"| 8 | {curve(trained)[-1]['loss']:.4g} |" in card
+    assert f"| 8 | {read_log(trained)[-1]['loss']:.4g} |" in card
     assert str(trained.parent) not in card + (trained / "training.json").read_text("utf-8")
 
 
@@ -248,6 +237,6 @@ def test_bad_input_is_one_line(policy: Path, published: Path, tmp_path: Path) ->
     bare = tmp_path / "bare"
     bare.mkdir()
     (bare / "config.json").write_text("{}")
-    with pytest.raises(InputError, match="bare: no tokenizer can be read"):
+    with pytest.raises(InputError, match="bare: cannot be loaded"):
         dpo.train(recipe(bare, published, tmp_path / "c"))
     assert not [file for folder in "abc" for file in (tmp_path / folder).rglob("*")]

@@ -1,11 +1,17 @@
-"""Tiny checkpoints of the real architectures with random weights, and published synthetic pairs: what tests train and compare."""
+"""Tiny checkpoints of the real architectures with random weights, and published synthetic pairs."""
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from polypref.cards.folder import write_dataset
 from polypref.schemas import prompt_id, rows_to_frame
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
 
 LANGUAGES = ("deu_Latn", "eng_Latn", "jpn_Jpan")
 WORDS = {
@@ -17,13 +23,19 @@ ASK = {"deu_Latn": "Wiederhole {n} mal: {w}", "eng_Latn": "Say {n} times: {w}", 
 AYA_TEMPLATE = (
     "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}"
     "{{ '<|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>' + messages[0]['content'] + '<|END_OF_TURN_TOKEN|>' }}"
-    "{% else %}{% set loop_messages = messages %}{% endif %}{% for message in loop_messages %}{% if message['role'] == 'user' %}"
+    "{% else %}{% set loop_messages = messages %}{% endif %}"
+    "{% for message in loop_messages %}{% if message['role'] == 'user' %}"
     "{{ '<|START_OF_TURN_TOKEN|><|USER_TOKEN|>' + message['content'].strip() + '<|END_OF_TURN_TOKEN|>' }}"
     "{% elif message['role'] == 'assistant' %}"
-    "{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>'  + message['content'].strip() + '<|END_OF_TURN_TOKEN|>' }}{% endif %}{% endfor %}"
+    "{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>'  + message['content'].strip() + '<|END_OF_TURN_TOKEN|>' }}"
+    "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>' }}{% endif %}"
 )
-QWEN_TEMPLATE = "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+QWEN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+)
 TURNS = [
     "<|START_OF_TURN_TOKEN|>",
     "<|END_OF_TURN_TOKEN|>",
@@ -38,7 +50,10 @@ def message(role: str, content: str) -> list[dict[str, str]]:
 
 
 def make_pairs() -> pl.DataFrame:
-    """90 pairs, 30 prompts in 3 languages: the chosen completion repeats the word as often as asked, the rejected one once too often."""
+    """Return 90 pairs: 30 prompts in 3 languages.
+
+    The chosen completion repeats a word as often as the prompt asks; the rejected one does it once too often.
+    """
     rows = []
     for i, word in enumerate(WORDS["eng_Latn"]):
         for n in (1, 2, 3):
@@ -67,7 +82,7 @@ def make_pairs() -> pl.DataFrame:
 
 
 def publish(pairs: pl.DataFrame, folder: Path) -> None:
-    """As the folder of a published dataset, a fifth of the prompts in the test split."""
+    """Write the pairs as a published dataset with a fifth of the prompts in the test split."""
     frames = {code: pairs.filter(pl.col("language") == code) for code in LANGUAGES}
     facts = {
         "name": "pairs",
@@ -87,13 +102,15 @@ def publish(pairs: pl.DataFrame, folder: Path) -> None:
     )
 
 
-def _tokenizer(pairs: pl.DataFrame, special: list[str]):  # type: ignore[no-untyped-def]
+def _tokenizer(pairs: pl.DataFrame, special: list[str]) -> "Tokenizer":
+    """Return a byte-level BPE tokenizer trained on the pairs."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    texts = [m["content"] for column in ("prompt", "chosen") for messages in pairs[column] for m in messages]
+    texts = pairs["prompt"].explode().struct["content"].to_list()
+    texts += pairs["chosen"].explode().struct["content"].to_list()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     tokenizer.train_from_iterator(
         texts, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
@@ -102,7 +119,7 @@ def _tokenizer(pairs: pl.DataFrame, special: list[str]):  # type: ignore[no-unty
 
 
 def make_policy(pairs: pl.DataFrame, folder: Path, seed: int = 1) -> None:
-    """CohereForCausalLM, 2 layers, 64 wide, with Aya's chat template and turn tokens."""
+    """Save a CohereForCausalLM, 2 layers, 64 wide, with Aya's chat template and turn tokens."""
     import torch
     from transformers import CohereConfig, CohereForCausalLM, PreTrainedTokenizerFast
 
@@ -128,16 +145,15 @@ def make_policy(pairs: pl.DataFrame, folder: Path, seed: int = 1) -> None:
     )
     model = CohereForCausalLM(config)
     with torch.no_grad():
-        model.get_input_embeddings().weight[tokenizer.eos_token_id] *= (
-            8  # so that some completions end within a few tokens
-        )
+        # The head is tied to the embeddings: a longer end token ends some completions within a few tokens.
+        model.get_input_embeddings().weight[tokenizer.eos_token_id] *= 8
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     (folder / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n# A tiny policy\n")
 
 
 def make_reward_model(pairs: pl.DataFrame, folder: Path) -> None:
-    """Qwen3ForSequenceClassification with one output, 2 layers, 32 wide."""
+    """Save a Qwen3ForSequenceClassification with one output, 2 layers, 32 wide."""
     import torch
     from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForSequenceClassification
 
@@ -162,3 +178,21 @@ def make_reward_model(pairs: pl.DataFrame, folder: Path) -> None:
     )
     Qwen3ForSequenceClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def read_log(output: Path) -> list[dict[str, float]]:
+    """Return the lines of a checkpoint's training_log.jsonl."""
+    return [json.loads(line) for line in (output / "training_log.jsonl").read_text("utf-8").splitlines()]
+
+
+def read_weights(output: Path) -> "dict[str, torch.Tensor]":
+    """Return the weights of a checkpoint or adapter by name."""
+    from safetensors.torch import load_file
+
+    return load_file(next(output.glob("*model.safetensors")))
+
+
+def have_equal_weights(a: Path, b: Path) -> bool:
+    """Return whether two checkpoints have the same weights, bit for bit."""
+    ours, theirs = read_weights(a), read_weights(b)
+    return ours.keys() == theirs.keys() and all((ours[name] == theirs[name]).all() for name in ours)
