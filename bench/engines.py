@@ -196,12 +196,12 @@ def vllm(at: Path, rows: int = 512) -> None:
     import asyncio
 
     from polypref.engines.config import Sampling, VllmGenerator
-    from polypref.engines.vllm import Generator
-    from polypref.store.workdir import Resolved
+    from polypref.engines.vllm import VllmGeneratorEngine
+    from polypref.store.revisions import ResolvedModel
 
     model = ROOT / "polypref/demo/checkpoints/strong"
     config = VllmGenerator(kind="vllm", model=str(model), max_model_len=256, sampling=Sampling(max_tokens=64))
-    engine = Generator(config, "m", Resolved("strong", "-", str(model), None), at / "vllm.log")
+    engine = VllmGeneratorEngine(config, "m", ResolvedModel("strong", "-", str(model), None), at / "vllm.log")
 
     async def both() -> tuple[list[float], list[float]]:
         url = (await engine._running()).config.base_url
@@ -250,10 +250,10 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
 
     from bench.spin import Spin
     from polypref.engines.base import Request
-    from polypref.engines.cluster import Cluster, run_on_ray
+    from polypref.engines.cluster import Cluster, make_parts_on_ray
     from polypref.progress import Progress
     from polypref.schemas import rows_to_frame
-    from polypref.store.steps import Step
+    from polypref.store.stages import PartTask
     from polypref.store.workdir import Workdir
 
     def make(frame: Any) -> Any:
@@ -275,9 +275,9 @@ def spread(folder: str, parts: int = 24, rows: int = 5) -> None:
                     for key in ids
                 ]
                 source.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
-                steps.append(Step(out, "prompts", (source,), "x", make))
+                steps.append(PartTask(out, "prompts", (source,), "x", make))
             with Progress("spin", parts * rows) as progress:
-                run_on_ray(steps, progress, {"": Spin()}, workdir, Cluster(workers))
+                make_parts_on_ray(steps, progress, {"": Spin()}, workdir, Cluster(workers))
             written = sorted(step.part.path.stat().st_mtime for step in steps)
             began = written[workers - 1]  # when every worker has loaded what it needs
             seconds[workers].append((written[-1] - began) * parts / (parts - workers))

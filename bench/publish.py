@@ -210,7 +210,6 @@ def act(action: str, root: Path, repo: str) -> None:
 
 
 if __name__ == "__main__":
-    import polypref.cards.folder
     import polypref.cards.dataset  # noqa: F401
 
     begun = time.perf_counter()

@@ -28,9 +28,9 @@ from polypref.builders.text.parse import parse, sentences
 from polypref.builders.translate import Translation, checked, texts
 from polypref.engines.base import Request
 from polypref.engines.config import Ct2Translator, PseudoTranslator
-from polypref.engines.pool import answers
-from polypref.engines.pseudo import Pseudo
-from polypref.engines.start import start
+from polypref.engines.pool import ask_engine
+from polypref.engines.pseudo import PseudoEngine
+from polypref.engines.start import open_engine
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
@@ -75,7 +75,7 @@ def real_prompts(folder: Path) -> dict[str, list[list[str]]]:
 def structure(prompts: dict[str, list[list[str]]], folder: Path) -> None:
     def translated(groups: Sequence[Sequence[str]], faults: float) -> list[Translation]:
         config = PseudoTranslator(kind="pseudo", faults=faults)
-        engine = Pseudo(config, "pseudo")
+        engine = PseudoEngine(config, "pseudo")
         asking = texts(groups, "zho_Hans", Translate(engine=config))
         return [
             row
@@ -128,10 +128,10 @@ def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
         filters=Filters(wrong_language=None),
     )
     with Workdir(folder / "demo") as workdir:
-        engine = start(config.engine, "demo", workdir)  # type: ignore[arg-type]
+        engine = open_engine(config.engine, "demo", workdir)  # type: ignore[arg-type]
         asking = texts(groups, "zho_Hans", config)
         made = [
-            row for row in answered(asking, engine, workdir.answers(engine.fingerprint)) if row is not None
+            row for row in answered(asking, engine, workdir.open_log(engine.fingerprint)) if row is not None
         ]
     judged = checked(list(zip(groups, made, strict=True)), "zho_Hans", config)
     lossy = [
@@ -164,7 +164,7 @@ def throughput(prompts: Sequence[str], folder: Path) -> None:
     checkpoint = folder / "nllb-600m-shape"
     random_nllb(checkpoint, prompts)
     with Workdir(folder / "work") as workdir:
-        engine: Any = start(
+        engine: Any = open_engine(
             Ct2Translator(kind="ct2", model=str(checkpoint), max_tokens=TOKENS, threads=1), "nllb", workdir
         )
         assert engine.model is not None  # converted and loaded before the clock runs
@@ -177,7 +177,7 @@ def throughput(prompts: Sequence[str], folder: Path) -> None:
     speed: dict[str, list[float]] = defaultdict(list)
     for number in range(ROUNDS):
         log = AnswerLog(folder / f"{number}.jsonl")
-        speed["engine"].append(timed(partial(answers, engine, requests, log), len(chosen)))
+        speed["engine"].append(timed(partial(ask_engine, engine, requests, log), len(chosen)))
         if number:  # the best one of the first round, from then on
             bare = {
                 name: way for name, way in bare.items() if name == max(bare, key=lambda name: speed[name][0])
@@ -187,7 +187,7 @@ def throughput(prompts: Sequence[str], folder: Path) -> None:
         speed["loop"].append(timed(loop, len(chosen[::3])))
     (best,) = bare
     ours, rival, naive = (median(speed[name]) for name in ("engine", best, "loop"))
-    assert {answer.tokens for answer in answers(engine, requests, log) if answer} == {TOKENS}, (
+    assert {answer.tokens for answer in ask_engine(engine, requests, log) if answer} == {TOKENS}, (
         "a sentence ended early"
     )
     lengths = [len(ids) for ids in engine.marks.encode(requests)]
@@ -252,7 +252,7 @@ def memory(prompts: Sequence[str], folder: Path) -> None:
 def growth(texts: Sequence[str], folder: Path) -> int:
     """Bytes that the process's peak grows by, once the model is loaded and has translated something."""
     with Workdir(folder / f"{len(texts)}") as workdir:
-        engine: Any = start(
+        engine: Any = open_engine(
             Ct2Translator(kind="ct2", model=str(DEMO), max_tokens=4, threads=1), "demo", workdir
         )
         requests = [

@@ -15,16 +15,16 @@ from polypref.builders.tables import imports
 from polypref.builders.tables.imports import ByLanguage
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
-from polypref.engines.cluster import Cluster, run_on_ray
+from polypref.engines.cluster import Cluster, make_parts_on_ray
 from polypref.engines.pool import open_pools
 from polypref.engines.seq2seq import check_languages
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.languages.codes import languages
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16
 from polypref.store.parts import Part, read_parts
-from polypref.store.steps import Step, no_requests, run
+from polypref.store.stages import PartTask, make_parts, without_requests
 from polypref.store.workdir import Workdir
 
 STAGES = ("prompts", "translate", "complete", "score", "pair")
@@ -59,7 +59,7 @@ class Build:
     def prepare(self) -> None:
         """Reads the source prompts: what is known before any engine is asked."""
         self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
-        self.parts = self.workdir.parts_for(max(self.found.values()))
+        self.parts = self.workdir.part_count(max(self.found.values()))
         if not self.languages:
             raise InputError(
                 f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}"
@@ -121,7 +121,7 @@ class Build:
         config = self.recipe.translate
         if config is None or config.engine is None:
             return None
-        engine = start(config.engine, config.translator, self.workdir)
+        engine = open_engine(config.engine, config.translator, self.workdir)
         made = self.workdir.path / "tables/prompts/translated"
         check_languages(
             engine,
@@ -141,7 +141,7 @@ class Build:
         english = self.workdir.table("prompts", "source", PIVOT, parts=self.parts)
         rows = imports.by_language(config.imported) if config.imported else None
 
-        def steps() -> Iterator[Step]:
+        def steps() -> Iterator[PartTask]:
             for code in targets:
                 out = self.workdir.table("prompts", "translated", code, parts=self.parts)
                 given = self._imported(rows, code, read_parts(english)) if rows is not None else None
@@ -155,7 +155,7 @@ class Build:
                             config.filters.identity(),
                             config.back_translation,
                         ]
-                        yield Step(
+                        yield PartTask(
                             part,
                             "prompts",
                             (source,),
@@ -163,10 +163,10 @@ class Build:
                             translate.prompts(config, code, translator.name),
                         )
                     else:
-                        make = no_requests(
+                        make = without_requests(
                             imports.translations(given[part.number], config.imported, code, config.filters)
                         )
-                        yield Step(
+                        yield PartTask(
                             part,
                             "prompts",
                             (source,),
@@ -182,15 +182,15 @@ class Build:
             self._import_completions(name, config)
             return
         assert config.engine is not None
-        engine = start(config.engine, name, self.workdir)
+        engine = open_engine(config.engine, name, self.workdir)
         codes = (PIVOT,) if config.pivot else self.languages
 
-        def native() -> Iterator[Step]:
+        def native() -> Iterator[PartTask]:
             for code in codes:
                 out = self.workdir.table("completions", f"{name}-native", code, parts=self.parts)
                 for part, sources in zip(out, self.prompt_parts(code), strict=True):
                     identity = ["complete", engine.fingerprint, name, config.samples, filters.identity()]
-                    yield Step(
+                    yield PartTask(
                         part,
                         "completions",
                         sources,
@@ -211,7 +211,7 @@ class Build:
         english = self.workdir.table("completions", f"{name}-native", PIVOT, parts=self.parts)
         targets = [code for code in self.languages if code != PIVOT]
 
-        def steps() -> Iterator[Step]:
+        def steps() -> Iterator[PartTask]:
             for code in targets:
                 out = self.workdir.table("completions", f"{name}-translated", code, parts=self.parts)
                 for part, source, sources in zip(out, english, self.prompt_parts(code), strict=True):
@@ -222,7 +222,7 @@ class Build:
                         config.filters.identity(),
                         config.back_translation,
                     ]
-                    yield Step(
+                    yield PartTask(
                         part, "completions", (source, *sources), identity, translate.completions(config, code)
                     )
 
@@ -232,7 +232,7 @@ class Build:
         assert config.imported is not None
         rows, filters = imports.by_language(config.imported), self.recipe.complete.filters
 
-        def steps() -> Iterator[Step]:
+        def steps() -> Iterator[PartTask]:
             for code in self.languages:
                 sources = self.prompt_parts(code)
                 given = self._imported(rows, code, read_parts(part for group in sources for part in group))
@@ -241,8 +241,8 @@ class Build:
                     sources,
                     strict=True,
                 ):
-                    make = no_requests(imports.completions(given[part.number], name, code, filters))
-                    yield Step(
+                    make = without_requests(imports.completions(given[part.number], name, code, filters))
+                    yield PartTask(
                         part, "completions", group, _given(given[part.number], filters.identity()), make
                     )
 
@@ -251,24 +251,28 @@ class Build:
     def _score(self, scorer: str) -> None:
         config = self.recipe.score[scorer]
         engine = (
-            None if isinstance(config, LanguageRule | ImportedScores) else start(config, scorer, self.workdir)
+            None
+            if isinstance(config, LanguageRule | ImportedScores)
+            else open_engine(config, scorer, self.workdir)
         )
 
-        def steps() -> Iterator[Step]:
+        def steps() -> Iterator[PartTask]:
             for code in self.languages:
                 for name, completions in self.completion_tables(code).items():
                     out = self.score_tables(scorer, code)[name]
                     if engine is not None:
                         make, identity = score.by_reward_model(scorer), engine.fingerprint
                     elif isinstance(config, ImportedScores):
-                        make = no_requests(imports.scores(config, scorer, name.rpartition("-")[0], code))
+                        make = without_requests(imports.scores(config, scorer, name.rpartition("-")[0], code))
                         identity = imports.digest_of(config)
                     else:
-                        make, identity = no_requests(score.by_language_rule(scorer)), "language_rule"
+                        make, identity = without_requests(score.by_language_rule(scorer)), "language_rule"
                     for part, completion, group in zip(
                         out, completions, self.prompt_parts(code), strict=True
                     ):
-                        yield Step(part, "scores", (completion, *group), ["score", scorer, identity], make)
+                        yield PartTask(
+                            part, "scores", (completion, *group), ["score", scorer, identity], make
+                        )
 
         rows = sum(_rows(parts) for code in self.languages for parts in self.completion_tables(code).values())
         self._run(f"score {scorer}", steps(), rows, engine)
@@ -276,7 +280,7 @@ class Build:
     def _pair(self) -> None:
         config = self.recipe.pair
 
-        def steps() -> Iterator[Step]:
+        def steps() -> Iterator[PartTask]:
             for code in self.languages:
                 completions, scores = self.completion_tables(code), self.score_tables(config.scorer, code)
                 for part, group in zip(self.pair_parts(code), self.prompt_parts(code), strict=True):
@@ -291,28 +295,28 @@ class Build:
                             *(pl.concat(f) for f in (frames[:first], frames[first:second], frames[second:])),
                         )
 
-                    yield Step(
+                    yield PartTask(
                         part,
                         "ranked",
                         (*group, *candidates, *scored),
                         ["pair", config.identity(), TABLES["ranked"].names()],
-                        no_requests(make),
+                        without_requests(make),
                     )
 
         self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
 
-    def _run(self, title: str, steps: Iterable[Step], rows: int, engine: Engine | None) -> None:
+    def _run(self, title: str, steps: Iterable[PartTask], rows: int, engine: Engine | None) -> None:
         engines = {"": engine} if engine else {}
         with Progress(title, rows, self.workdir.progress) as progress:
             options = progress, self._meter, self.accept_failures
             if not engines:
-                run(steps, progress)
+                make_parts(steps, progress)
             elif self.cluster:
-                run_on_ray(
+                make_parts_on_ray(
                     steps, progress, engines, self.workdir, self.cluster, self._meter, self.accept_failures
                 )
             else:
-                run(steps, progress, lambda: open_pools(engines, self.workdir, *options))
+                make_parts(steps, progress, lambda: open_pools(engines, self.workdir, *options))
 
     def _rows(self, code: str) -> int:
         return sum(_rows(list(group)) for group in self.prompt_parts(code))
@@ -322,7 +326,7 @@ class Build:
 
 
 def _rows(parts: list[Part]) -> int:
-    return sum(about.rows for part in parts if (about := part.about()))
+    return sum(info.rows for part in parts if (info := part.read_info()))
 
 
 def _given(rows: list[imports.Given], filters: dict[str, Any]) -> list[Any]:

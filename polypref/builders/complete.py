@@ -10,13 +10,15 @@ from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import Completer
 from polypref.engines.base import Request
 from polypref.schemas import rows_to_frame
-from polypref.store.steps import Rows
+from polypref.store.stages import Asking
 
 
-def completions(config: Completer, generator: str, code: str, filters: Filters) -> Callable[..., Rows]:
+def completions(
+    config: Completer, generator: str, code: str, filters: Filters
+) -> Callable[..., Asking[pl.DataFrame]]:
     """A stage: answers in the language `code` to its prompts, checked. A call that cannot ever succeed is rejected as `failed_call`."""
 
-    def stage(*prompts: pl.DataFrame) -> Rows:
+    def stage(*prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
         rows = kept_rows(pl.concat(prompts)).sort("prompt_id").to_dicts()
         asked = [(row, sample) for row in rows for sample in range(config.samples)]
         answers = yield [Request(row["prompt"], sample=sample) for row, sample in asked]

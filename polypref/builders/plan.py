@@ -20,7 +20,7 @@ from polypref.builders.translate import texts
 from polypref.engines.base import Answer, Engine, Request, Server
 from polypref.engines.budget import Meter, Price
 from polypref.engines.pool import Pool
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.store.parts import read_parts
 
 BYTES_PER_TOKEN = 4
@@ -156,7 +156,7 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
     with Meter(recipe.budget, workdir) as meter:
         for name, config in recipe.complete.generators.items():
             if config.engine:
-                engine = start(config.engine, name, workdir)
+                engine = open_engine(config.engine, name, workdir)
                 found, seconds = _asked(build, meter, engine, [[Request(prompt)] for prompt in prompts])
                 given += [(prompt, answer) for prompt, answer in zip(prompts, found, strict=True) if answer]
                 measures[name] = Measure(
@@ -164,7 +164,7 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
                 )
         target = next((code for code in build.languages if code != PIVOT), None)
         if recipe.translate and recipe.translate.engine and target and code == PIVOT:
-            engine = start(recipe.translate.engine, "translate", workdir)
+            engine = open_engine(recipe.translate.engine, "translate", workdir)
             asked = [
                 list(next(texts([[message["content"] for message in prompt]], target, recipe.translate)))
                 for prompt in prompts
@@ -176,7 +176,7 @@ def _probed(build: Build, count: int) -> dict[str, Measure]:
             )
         for scorer, scoring in recipe.score.items():
             if not isinstance(scoring, LanguageRule | ImportedScores) and given:
-                engine = start(scoring, scorer, workdir)
+                engine = open_engine(scoring, scorer, workdir)
                 chats = [
                     [Request([*prompt, {"role": "assistant", "content": answer.text}])]
                     for prompt, answer in given
@@ -190,7 +190,7 @@ def _asked(
     build: Build, meter: Meter, engine: Engine, groups: list[list[Request]]
 ) -> tuple[list[Answer | None], float | None]:
     """The answers to all groups, and the seconds a group takes while the engine is full; the first group loads the model."""
-    log = build.workdir.answers(engine.fingerprint)
+    log = build.workdir.open_log(engine.fingerprint)
 
     async def ask() -> tuple[list[Answer | None], float | None]:
         pool = Pool(engine, log, meter=meter)

@@ -15,8 +15,9 @@ from polypref.builders.recipe import Prompts
 from polypref.builders.tables.read import Table, digest, messages, name, read, row_id
 from polypref.progress import Progress
 from polypref.schemas import hash16, normalised, prompt_id, rows_to_frame, uniform
-from polypref.store.parts import number_of
-from polypref.store.workdir import Workdir, read_json, write_json
+from polypref.store.parts import part_number
+from polypref.store.storage import read_json, write_json
+from polypref.store.workdir import Workdir
 
 BATCH = 5000  # rows that are judged together
 NO_LANGUAGE = "und"  # ISO 639-3 for undetermined: rows whose language nobody knows
@@ -39,12 +40,12 @@ def build(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
         compared(list(checked(candidates(config.sources, config.turns), config)), config), config.sample, seed
     ):
         by_language[str(row["language"])].append(row)
-    parts = workdir.parts_for(max(map(len, by_language.values())))
+    parts = workdir.part_count(max(map(len, by_language.values())))
     with Progress("prompts", sum(map(len, by_language.values()))) as progress:
         for code, rows in sorted(by_language.items()):
             in_part: dict[int, list[dict[str, Any]]] = defaultdict(list)
             for row in rows:
-                in_part[number_of(str(row["prompt_id"]), parts)].append(row)
+                in_part[part_number(str(row["prompt_id"]), parts)].append(row)
             for part in workdir.table("prompts", "source", code, parts=parts):
                 about = part.write(rows_to_frame(in_part[part.number], "prompts"), "prompts", key, 0)
                 progress.advance(about.rows, about.rejected, 0)

@@ -32,7 +32,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
         about.incomplete
         for code in build.languages
         for part in build.pair_parts(code)
-        if (about := part.about())
+        if (about := part.read_info())
     )
     if failed and not allow_incomplete:
         raise InputError(
@@ -246,7 +246,7 @@ def _count_rows(stage: str, language: str, parts: Iterable[Part]) -> Funnel:
     """Return the funnel rows of one stage in one language; parts that do not exist yet count nothing."""
     kept, rejected = 0, Counter[str]()
     for part in parts:
-        part_info = part.about()
+        part_info = part.read_info()
         if part_info is not None:
             rejected.update(part_info.rejected)
             kept += part_info.rows - sum(part_info.rejected.values())

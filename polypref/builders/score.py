@@ -9,13 +9,13 @@ from polypref.builders.prompts import kept_rows
 from polypref.engines.base import Request
 from polypref.languages.verify import language_share
 from polypref.schemas import PROMPT_KEY, rows_to_frame
-from polypref.store.steps import Rows
+from polypref.store.stages import Asking
 
 
-def by_reward_model(scorer: str) -> Callable[..., Rows]:
+def by_reward_model(scorer: str) -> Callable[..., Asking[pl.DataFrame]]:
     """A stage: the reward model's score of every kept completion of a living prompt."""
 
-    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> Rows:
+    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
         rows = judged(completions, *prompts)
         answers = yield [
             Request([*row["prompt"], {"role": "assistant", "content": row["completion"]}]) for row in rows

@@ -30,7 +30,7 @@ from polypref.builders.text.parse import (
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import HttpTranslator
 from polypref.schemas import COMPLETION_KEY, rows_to_frame
-from polypref.store.steps import Asking, Rows
+from polypref.store.stages import Asking
 
 PIVOT = "eng_Latn"
 
@@ -46,10 +46,12 @@ class Translation:
     chrf: float | None = None  # of the translation back into English, 0 to 100
 
 
-def prompts(config: Translate, target: str, translator: str) -> Callable[[pl.DataFrame], Rows]:
+def prompts(
+    config: Translate, target: str, translator: str
+) -> Callable[[pl.DataFrame], Asking[pl.DataFrame]]:
     """A stage: the English prompts that no filter rejected, in `target`, checked."""
 
-    def stage(english: pl.DataFrame) -> Rows:
+    def stage(english: pl.DataFrame) -> Asking[pl.DataFrame]:
         rows = kept_rows(english).to_dicts()
         sources = [[m["content"] for m in row["prompt"]] for row in rows]
         translations = yield from texts(sources, target, config)
@@ -75,10 +77,10 @@ def prompts(config: Translate, target: str, translator: str) -> Callable[[pl.Dat
     return stage
 
 
-def completions(config: Translate, target: str) -> Callable[..., Rows]:
+def completions(config: Translate, target: str) -> Callable[..., Asking[pl.DataFrame]]:
     """A stage: the English completions that no filter rejected, of the prompts that live in `target`, translated and checked."""
 
-    def stage(english: pl.DataFrame, *prompts: pl.DataFrame) -> Rows:
+    def stage(english: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
         wanted = kept_rows(pl.concat(prompts)).select("prompt_id")
         rows = kept_rows(english).join(wanted, on="prompt_id", how="semi").sort(COMPLETION_KEY).to_dicts()
         translations = yield from texts([[row["completion"]] for row in rows], target, config)

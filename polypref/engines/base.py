@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
-from polypref.schemas import Message, hash16
+from polypref.schemas import Message, hash32
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Request:
 
     def key(self, fingerprint: str) -> str:
         """The request's key in the answer log of the engine with this fingerprint."""
-        return hash16(
+        return hash32(
             [
                 fingerprint,
                 [[m["role"], m["content"]] for m in self.messages],
@@ -62,7 +62,7 @@ class Failure:
     reason: str
 
 
-class InProcess(Protocol):
+class InProcessEngine(Protocol):
     """An engine in this process: batches are planned before the first answer, so that a resumed run repeats them exactly."""
 
     name: str
@@ -89,7 +89,7 @@ class Server(Protocol):
     async def close(self) -> None: ...
 
 
-Engine = InProcess | Server
+Engine = InProcessEngine | Server
 
 
 def batches_by_length(requests: Sequence[Request], lengths: Sequence[int], budget: int) -> list[list[int]]:

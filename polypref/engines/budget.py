@@ -13,7 +13,8 @@ from pydantic import Field
 from polypref.config import Config, Operational
 from polypref.errors import BudgetReached
 from polypref.store.answers import AnswerLog
-from polypref.store.workdir import Workdir, read_json, write_json
+from polypref.store.storage import read_json, write_json
+from polypref.store.workdir import Workdir
 
 SAVE_SECONDS = 1.0
 FIRST_CALLS = 8  # at once, before it is known what a call costs

@@ -18,8 +18,9 @@ from polypref.engines.budget import Meter
 from polypref.engines.pool import open_pools
 from polypref.errors import InputError, Unavailable
 from polypref.progress import Progress
-from polypref.store.parts import About
-from polypref.store.steps import Step, make_part, some_done, stale, tick
+from polypref.store.jobs import show_progress, wait_for_one
+from polypref.store.parts import PartInfo
+from polypref.store.stages import PartTask, StageRun, StalePart, finish_part, stale_parts
 from polypref.store.workdir import ROWS_PER_PART, Workdir
 
 CLOSE_SECONDS = 30.0
@@ -38,11 +39,9 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A part to make, with its key and the incomplete rows of its inputs; `attempt` counts from 1."""
+    """A part to make on a worker; `attempt` counts from 1."""
 
-    step: Step
-    key: str
-    incomplete: int
+    part: StalePart
     attempt: int = 1
 
 
@@ -57,24 +56,26 @@ class Worker:
     async def wait_for_start(self) -> None:
         """Return as soon as the cluster has placed and started this worker."""
 
-    async def make(self, job: Job) -> tuple[About, dict[str, Counter[str]]]:
+    async def make(self, job: Job) -> tuple[PartInfo, dict[str, Counter[str]]]:
         """Make a part; return its account, and what each engine spent since the last part was reported."""
         if job.attempt > 1:
             for pool in self._pools.pools.values():
-                pool.log.refresh(self._workdir.others(pool.engine.fingerprint))
-        about = await make_part(job.step, job.key, job.incomplete, self._pools, self._thread)
+                pool.log.refresh(self._workdir.logs_of_others(pool.engine.fingerprint))
+        loop = asyncio.get_running_loop()
+        run = await loop.run_in_executor(self._thread, StageRun, job.part.task)
+        info = await finish_part(job.part, run, self._pools, self._thread)
         spent = {}
         for name, pool in self._pools.pools.items():
             spent[name], pool.spent = pool.spent, Counter()
-        return about, spent
+        return info, spent
 
     async def close(self) -> None:
         await self._pools.close()
         self._workdir.__exit__(None, None, None)
 
 
-def run_on_ray(
-    steps: Iterable[Step],
+def make_parts_on_ray(
+    tasks: Iterable[PartTask],
     progress: Progress,
     engines: Mapping[str, Engine],
     workdir: Workdir,
@@ -82,13 +83,13 @@ def run_on_ray(
     meter: Meter | None = None,
     accept_failures: bool = False,
 ) -> None:
-    """Make every step's part, as `store.steps.run` does, on a cluster. Waits for room on the cluster as Ray does.
+    """Make every step's part, as `store.stages.make_parts` does, on a cluster. Waits for room on the cluster as Ray does.
 
     `engines` are the stage's, by the name that requests give; the first is the main one.
 
     Raises InputError where Ray is not installed, Unavailable where workers are lost again and again.
     """
-    jobs = deque(Job(*stale_step) for stale_step in stale(steps, progress))
+    jobs = deque(Job(part) for part in stale_parts(tasks, progress))
     if jobs:
         asyncio.run(_Driver(progress, engines, workdir, cluster, meter, accept_failures).run(jobs))
 
@@ -130,12 +131,12 @@ class _Driver:
     async def run(self, jobs: deque[Job]) -> None:
         for engine in self._engines.values():
             if self._meter:
-                self._meter.begin(engine, self._workdir.answers(engine.fingerprint))
+                self._meter.begin(engine, self._workdir.open_log(engine.fingerprint))
         self._unfinished = len(jobs)
         tasks = {
             asyncio.create_task(self._start_worker()) for _ in range(min(self._cluster.workers, len(jobs)))
         }
-        ticking = asyncio.create_task(tick(self._progress))
+        ticking = asyncio.create_task(show_progress(self._progress))
         try:
             while self._unfinished:
                 while jobs and self._idle:
@@ -143,7 +144,7 @@ class _Driver:
                         if self._meter:
                             self._meter.check(engine)
                     tasks.add(asyncio.create_task(self._make(self._idle.popleft(), jobs.popleft(), jobs)))
-                tasks = await some_done(tasks)
+                tasks = await wait_for_one(tasks)
         finally:
             for task in (ticking, *tasks):
                 task.cancel()
@@ -163,15 +164,15 @@ class _Driver:
     async def _make(self, worker: Any, job: Job, jobs: deque[Job]) -> None:
         """Make a part on a worker. If the worker is lost, put the job back and start another worker in its place."""
         try:
-            about, spent = await worker.make.remote(job)
+            info, spent = await worker.make.remote(job)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause or error from None
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.NodeDiedError) as error:
             if job.attempt == TRIES:
                 raise Unavailable(
-                    f"{job.step.part.path}: its worker was lost {TRIES} times; the last time: {error}"
+                    f"{job.part.task.part.path}: its worker was lost {TRIES} times; the last time: {error}"
                 ) from None
-            jobs.appendleft(Job(job.step, job.key, job.incomplete, job.attempt + 1))
+            jobs.appendleft(Job(job.part, job.attempt + 1))
             self._idle = deque(idle for idle in self._idle if idle != worker)
             if worker in self._workers:  # several of its parts fail at the same time; one of them replaces it
                 self._workers.remove(worker)
@@ -179,7 +180,7 @@ class _Driver:
             return
         self._unfinished -= 1
         self._count(spent)
-        self._progress.advance(about.rows, about.rejected, about.incomplete)
+        self._progress.advance(info.rows, info.rejected, info.incomplete)
         self._idle.append(worker)
 
     def _count(self, spent: dict[str, Counter[str]]) -> None:

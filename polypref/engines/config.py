@@ -124,7 +124,7 @@ class HttpTranslator(HttpGenerator):
 
 
 class PseudoTranslator(Config):
-    """Pseudo-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
+    """PseudoEngine-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
 
     kind: Literal["pseudo"]
     model: str = "pseudo"

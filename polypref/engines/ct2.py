@@ -7,22 +7,22 @@ from typing import Any
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import Ct2Translator
-from polypref.engines.hf import device_of, load_tokenizer, one_line_errors
-from polypref.engines.seq2seq import LanguageMarks
+from polypref.engines.hf import device_of, load_tokenizer
+from polypref.engines.seq2seq import TranslationTokenizer
 from polypref.files import write_atomically
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel, hub_errors
 
 
-class Ct2:
+class Ct2Engine:
     """A checkpoint converted once, into the work dir's cache."""
 
-    def __init__(self, config: Ct2Translator, name: str, model: Resolved, cache: Path) -> None:
+    def __init__(self, config: Ct2Translator, name: str, model: ResolvedModel, cache: Path) -> None:
         self.name, self.config, self.resolved, self.cache = name, config, model, cache
         self.fingerprint = model.fingerprint(config.identity())
 
     @cached_property
-    def marks(self) -> LanguageMarks:
-        return LanguageMarks(load_tokenizer(self.resolved), self.resolved.model)
+    def marks(self) -> TranslationTokenizer:
+        return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
 
     @cached_property
     def model(self) -> Any:
@@ -57,7 +57,7 @@ def weights_for(device: str, quantization: str) -> str:
     return quantization if quantization != "auto" else "float16" if device == "cuda" else "int8"
 
 
-def converted(model: Resolved, quantization: str, cache: Path) -> Path:
+def converted(model: ResolvedModel, quantization: str, cache: Path) -> Path:
     """The folder of the converted model, made where it is missing; a kill half-way leaves none."""
     from ctranslate2.converters import TransformersConverter
     from transformers.utils import logging
@@ -65,7 +65,7 @@ def converted(model: Resolved, quantization: str, cache: Path) -> Path:
     logging.disable_progress_bar()
     folder = cache / "ct2" / f"{model.revision.removeprefix('sha256:')[:16]}-{quantization}"
     if not folder.is_dir():
-        with write_atomically(folder) as temporary, one_line_errors(model):
+        with write_atomically(folder) as temporary, hub_errors(f"{model.model}: cannot be loaded"):
             TransformersConverter(model.location, revision=model.hub_revision).convert(
                 str(temporary), quantization=quantization
             )

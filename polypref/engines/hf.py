@@ -1,21 +1,20 @@
 """transformers in this process: causal models with a chat template, and translation models. For CPUs, the demo, tests, small jobs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import HfGenerator, HfTranslator
-from polypref.engines.seq2seq import LanguageMarks
+from polypref.engines.seq2seq import TranslationTokenizer
 from polypref.errors import InputError
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel, hub_errors
 
 
-class Generator:
+class HfGeneratorEngine:
     """A causal language model that answers chats through its own chat template."""
 
-    def __init__(self, config: HfGenerator, name: str, model: Resolved) -> None:
+    def __init__(self, config: HfGenerator, name: str, model: ResolvedModel) -> None:
         self.name, self.config, self.resolved = name, config, model
         self.fingerprint = model.fingerprint(config.identity())
 
@@ -80,16 +79,16 @@ class Generator:
         return Answer(text, "length" if end is None else "stop", len(tokens) if end is None else end + 1)
 
 
-class Translator:
+class HfTranslatorEngine:
     """M2M-100, NLLB-200 or MADLAD-400 by transformers."""
 
-    def __init__(self, config: HfTranslator, name: str, model: Resolved) -> None:
+    def __init__(self, config: HfTranslator, name: str, model: ResolvedModel) -> None:
         self.name, self.config, self.resolved = name, config, model
         self.fingerprint = model.fingerprint(config.identity())
 
     @cached_property
-    def marks(self) -> LanguageMarks:
-        return LanguageMarks(load_tokenizer(self.resolved), self.resolved.model)
+    def marks(self) -> TranslationTokenizer:
+        return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
 
     @cached_property
     def model(self) -> Any:
@@ -130,15 +129,15 @@ def device_of(device: str) -> str:
     return torch.accelerator.current_accelerator().type if torch.accelerator.is_available() else "cpu"
 
 
-def load_tokenizer(model: Resolved) -> Any:
+def load_tokenizer(model: ResolvedModel) -> Any:
     """Raises InputError where the files are not a tokenizer."""
     from transformers import AutoTokenizer
 
-    with one_line_errors(model):
+    with hub_errors(f"{model.model}: cannot be loaded"):
         return AutoTokenizer.from_pretrained(model.location, revision=model.hub_revision)
 
 
-def load_model(auto_class: Any, model: Resolved, dtype: str, device: str) -> Any:
+def load_model(auto_class: Any, model: ResolvedModel, dtype: str, device: str) -> Any:
     """A model in eval mode on its device; `auto` dtype is the checkpoint's, float32 on a CPU.
 
     Raises InputError where the files are not such a model.
@@ -149,15 +148,6 @@ def load_model(auto_class: Any, model: Resolved, dtype: str, device: str) -> Any
     device = device_of(device)
     if dtype == "auto" and device == "cpu":
         dtype = "float32"
-    with one_line_errors(model):
+    with hub_errors(f"{model.model}: cannot be loaded"):
         loaded = auto_class.from_pretrained(model.location, revision=model.hub_revision, dtype=dtype)
     return loaded.to(device).eval()
-
-
-@contextmanager
-def one_line_errors(model: Resolved) -> Iterator[None]:
-    """Turns what transformers says of files it cannot use into one line."""
-    try:
-        yield
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{model.model}: cannot be loaded: {' '.join(str(error).split())[:300]}") from None

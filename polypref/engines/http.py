@@ -11,8 +11,8 @@ from typing import Any
 from polypref.engines.base import Answer, Failure, Request
 from polypref.engines.config import HttpGenerator
 from polypref.engines.limiter import Limiter
-from polypref.errors import InputError
-from polypref.schemas import hash16
+from polypref.errors import InputError, Unavailable
+from polypref.schemas import hash32
 
 STOP = {401, 402, 403, 404, 405}  # the key, the account, the model or the address: no call can succeed
 FINAL = {400, 413, 414, 415, 422}  # this request, always
@@ -21,12 +21,12 @@ PAUSE = 0.5  # seconds before the second try, doubled for each that follows
 LOST = 64  # so many calls given up in a row, none answered between them: the server is away
 
 
-class Http:
+class HttpEngine:
     """One model behind `base_url`. What may pass is tried again with growing pauses; then the call has failed for now."""
 
     def __init__(self, config: HttpGenerator, name: str) -> None:
         self.name, self.config = name, config
-        self.fingerprint = hash16(config.identity())
+        self.fingerprint = hash32(config.identity())
         self.concurrency = config.concurrency
         self.price = config.price
         self.limiter = Limiter(config.concurrency)
@@ -70,7 +70,7 @@ class Http:
                 return Answer(finish_reason="error", error=reason)
         self._lost += 1
         if self._lost >= LOST:
-            raise InputError(
+            raise Unavailable(
                 f"{self.config.base_url}: the last {LOST} calls all failed: {reason}; run again when it is back"
             )
         return Failure(reason)
@@ -99,6 +99,10 @@ class Http:
                 if key and response.status != 200:  # some servers repeat it
                     body = body.replace(key.encode(), f"${self.config.key_env}".encode())
                 return response.status, body, pause
+        except aiohttp.InvalidURL:
+            raise InputError(
+                f"{self.config.base_url}: not an address; expected http://HOST:PORT/v1"
+            ) from None
         except TimeoutError:
             return 0, b"timed out", None
         except (aiohttp.ClientError, OSError) as error:

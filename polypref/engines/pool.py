@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 
-from polypref.engines.base import Answer, Engine, Failure, InProcess, Request, Server
+from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, Server
 from polypref.engines.budget import Meter
 from polypref.progress import Progress
 from polypref.schemas import hash16
@@ -84,7 +84,7 @@ class Pool:
         if self.progress:
             self.progress.answered(len(answers), tokens, cost)
 
-    def _compute(self, engine: InProcess, unique: dict[str, Request]) -> None:
+    def _compute(self, engine: InProcessEngine, unique: dict[str, Request]) -> None:
         """The plan is made from all requests, answered or not, so that a resumed run computes the same batches."""
         if all(key in self.log for key in unique):
             return
@@ -212,12 +212,12 @@ def open_pools(
     """Open a pool for each engine of a stage, with its answer log in the work dir."""
     pools = {}
     for name, engine in engines.items():
-        log = workdir.answers(engine.fingerprint)
+        log = workdir.open_log(engine.fingerprint)
         pools[name] = Pool(engine, log, progress, meter, accept_failures)
     return Pools(pools)
 
 
-def answers(
+def ask_engine(
     engine: Engine,
     requests: Sequence[Request],
     log: AnswerLog,
@@ -225,10 +225,10 @@ def answers(
     meter: Meter | None = None,
 ) -> list[Answer | None]:
     """Asks a list of requests and waits: for callers without parts. In the order of the requests."""
-    return grouped_answers(engine, [requests], log, progress, meter)[0]
+    return ask_in_groups(engine, [requests], log, progress, meter)[0]
 
 
-def grouped_answers(
+def ask_in_groups(
     engine: Engine,
     groups: Sequence[Sequence[Request]],
     log: AnswerLog,

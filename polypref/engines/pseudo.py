@@ -1,4 +1,4 @@
-"""Pseudo-localisation, as software is tested with: every word accented, lengthened and bracketed, nothing else touched.
+"""PseudoEngine-localisation, as software is tested with: every word accented, lengthened and bracketed, nothing else touched.
 
 It makes structure visible without a model. With `faults` a share of the sentences (drawn by hashing) loses, doubles or
 swaps what it was to carry over: marks such as {0}, else numbers. Every row of such a sentence has to be rejected.
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import PseudoTranslator
-from polypref.schemas import hash16, uniform
+from polypref.schemas import hash16, hash32, uniform
 
 ACCENTED = str.maketrans(
     "aceghijklnorstuwyzACEGHIJKLNORSTUWYZbdfmpqvxBDFMPQVX",
@@ -21,12 +21,12 @@ NUMBER = re.compile(r"\d+")
 BATCH = 256
 
 
-class Pseudo:
+class PseudoEngine:
     """A translator that knows every language and none."""
 
     def __init__(self, config: PseudoTranslator, name: str) -> None:
         self.name, self.config = name, config
-        self.fingerprint = hash16(config.identity())
+        self.fingerprint = hash32(config.identity())
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         return [
@@ -40,12 +40,12 @@ class Pseudo:
         text = request.messages[0]["content"]
         draw = hash16([text, request.target, self.config.seed])
         if uniform(draw, "fault") < self.config.faults:
-            text = damaged(text, int(draw, 16))
-        text = pseudo(text)
+            text = damage(text, int(draw, 16))
+        text = pseudolocalise(text)
         return Answer(text, "stop", len(text.split()))
 
 
-def pseudo(text: str) -> str:
+def pseudolocalise(text: str) -> str:
     """“Open {0} now” -> “⟦~~~~ Öþéñ {0} ñöŵ⟧”: a third longer; a word of a script that has no accents here gets one at its end."""
     if not WORD.search(text):
         return text
@@ -58,7 +58,7 @@ def _accented(word: str) -> str:
     return changed if changed != word else f"{word}\u0301"
 
 
-def damaged(text: str, draw: int) -> str:
+def damage(text: str, draw: int) -> str:
     """The text without one of its marks, with one twice, or with two of them swapped; without marks, the same done to a number."""
     marks = list(CARRIED.finditer(text)) or list(NUMBER.finditer(text))
     if not marks:

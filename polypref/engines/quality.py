@@ -11,9 +11,9 @@ from typing import Any
 from polypref.config import Config, Operational
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import QualityModel
-from polypref.engines.hf import load_model, load_tokenizer, one_line_errors
+from polypref.engines.hf import load_model, load_tokenizer
 from polypref.errors import InputError
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel, hub_errors
 
 SLICE = 1000  # texts that are tokenized at once: an encoding is many times as large as its text
 
@@ -30,7 +30,7 @@ class QualityEngine:
     The score is the classifier's logit, in its own scale, or the cosine (-1 to 1) of the two texts' embeddings.
     """
 
-    def __init__(self, config: QualityModel, name: str, model: Resolved) -> None:
+    def __init__(self, config: QualityModel, name: str, model: ResolvedModel) -> None:
         self.name, self.config, self.resolved = name, config, model
         self.fingerprint = model.fingerprint(config.identity())
 
@@ -43,7 +43,7 @@ class QualityEngine:
         """Tell a classifier, which reads both texts at once, from an encoder, by the checkpoint's architecture."""
         from transformers import AutoConfig
 
-        with one_line_errors(self.resolved):
+        with hub_errors(f"{self.resolved.model}: cannot be loaded"):
             config = AutoConfig.from_pretrained(self.resolved.location, revision=self.resolved.hub_revision)
         return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
 
@@ -122,7 +122,7 @@ class Quality(Config):
 
 def estimates(pairs: Sequence[tuple[str, str]], config: Quality) -> list[float]:
     """Estimate without a work dir; goes once the filters ask their engine through a stage (issue 10)."""
-    resolved = Resolved(config.model, config.revision, config.model, config.revision)
+    resolved = ResolvedModel(config.model, config.revision, config.model, config.revision)
     engine = QualityEngine(QualityModel(model=config.model, device=config.device), "quality", resolved)
     requests = [quality_request(*pair) for pair in pairs]
     scores = [0.0] * len(requests)

@@ -8,13 +8,13 @@ from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import RewardModel
 from polypref.engines.hf import load_model, load_tokenizer
 from polypref.errors import InputError
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel
 
 
-class SequenceClassifier:
+class RewardEngine:
     """Scores a chat that ends with the completion. Chats are templated to ids directly: templated text would double the BOS."""
 
-    def __init__(self, config: RewardModel, name: str, model: Resolved) -> None:
+    def __init__(self, config: RewardModel, name: str, model: ResolvedModel) -> None:
         self.name, self.config, self.resolved = name, config, model
         self.fingerprint = model.fingerprint(config.identity())
 

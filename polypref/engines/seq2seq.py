@@ -11,7 +11,7 @@ from polypref.languages.codes import language
 SLICE = 1000  # sentences that are encoded at once: an encoding is many times as large as its sentence
 
 
-class LanguageMarks:
+class TranslationTokenizer:
     """The tokenizer of one translation model, with its family's way to name source and target."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
@@ -78,7 +78,7 @@ class LanguageMarks:
 
 def check_languages(translator: Engine, codes: Iterable[str]) -> None:
     """Raises InputError for the first language that a translation model has no token for; language models are taken at their word."""
-    marks: LanguageMarks | None = getattr(translator, "marks", None)
+    marks: TranslationTokenizer | None = getattr(translator, "marks", None)
     if marks is not None:
         for code in codes:
             marks.token(code)

@@ -16,50 +16,49 @@ from polypref.engines.config import (
 from polypref.store.workdir import Workdir
 
 
-def start(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
+def open_engine(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
     """The engine that `config` describes, called `name` in the tables; its weights are loaded by the first request.
 
     Raises InputError where the model cannot be found.
     """
     match config:
         case HttpGenerator():
-            from polypref.engines.http import Http
+            from polypref.engines.http import HttpEngine
 
-            return Http(config, name)
+            return HttpEngine(config, name)
         case HfGenerator():
-            from polypref.engines.hf import Generator as Hf
+            from polypref.engines.hf import HfGeneratorEngine
 
-            return Hf(config, name, workdir.resolve(config.model, config.revision))
+            return HfGeneratorEngine(config, name, workdir.resolve(config.model, config.revision))
         case HfTranslator():
-            from polypref.engines.hf import Translator
+            from polypref.engines.hf import HfTranslatorEngine
 
-            return Translator(config, name, workdir.resolve(config.model, config.revision))
+            return HfTranslatorEngine(config, name, workdir.resolve(config.model, config.revision))
         case Ct2Translator():
-            from polypref.engines.ct2 import Ct2
+            from polypref.engines.ct2 import Ct2Engine
 
-            return Ct2(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
+            return Ct2Engine(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
         case PseudoTranslator():
-            from polypref.engines.pseudo import Pseudo
+            from polypref.engines.pseudo import PseudoEngine
 
-            return Pseudo(config, name)
+            return PseudoEngine(config, name)
         case RewardModel():
-            from polypref.engines.rewards import SequenceClassifier
+            from polypref.engines.rewards import RewardEngine
 
-            return SequenceClassifier(config, name, workdir.resolve(config.model, config.revision))
+            return RewardEngine(config, name, workdir.resolve(config.model, config.revision))
         case QualityModel():
             from polypref.engines.quality import QualityEngine
 
             return QualityEngine(config, name, workdir.resolve(config.model, config.revision))
         case VllmGenerator() | VllmRewardModel():
-            from polypref.engines.vllm import Generator as Vllm
-            from polypref.engines.vllm import Rewards
+            from polypref.engines.vllm import VllmGeneratorEngine, VllmRewardEngine
 
             model, log = (
                 workdir.resolve(config.model, config.revision),
-                workdir.here / "logs" / f"vllm-{name}.log",
+                workdir.local_path / "logs" / f"vllm-{name}.log",
             )
             return (
-                Vllm(config, name, model, log)
+                VllmGeneratorEngine(config, name, model, log)
                 if isinstance(config, VllmGenerator)
-                else Rewards(config, name, model, log)
+                else VllmRewardEngine(config, name, model, log)
             )

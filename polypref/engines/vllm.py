@@ -21,9 +21,9 @@ from typing import Any
 
 from polypref.engines.base import Answer, Failure, Request
 from polypref.engines.config import HttpGenerator, VllmGenerator, VllmRewardModel, VllmServer
-from polypref.engines.http import Http
-from polypref.errors import InputError
-from polypref.store.workdir import Resolved
+from polypref.engines.http import HttpEngine
+from polypref.errors import InputError, PolyprefError, Unavailable
+from polypref.store.revisions import ResolvedModel
 
 LAST_LINES = 15
 STOP_SECONDS = 20.0
@@ -35,12 +35,12 @@ class _Served(ABC):
     extra: tuple[str, ...] = ()
     path = "/v1"
 
-    def __init__(self, config: VllmServer, name: str, model: Resolved, log: Path) -> None:
+    def __init__(self, config: VllmServer, name: str, model: ResolvedModel, log: Path) -> None:
         self.name, self.config, self.resolved, self.log = name, config, model, log
         self.fingerprint = model.fingerprint(config.identity())
         self.concurrency = config.concurrency
         self._server: subprocess.Popen[bytes] | None = None
-        self._https: list[Http] = []  # one a start; calls may still be on an earlier one
+        self._https: list[HttpEngine] = []  # one a start; calls may still be on an earlier one
         self._starting = asyncio.Lock()
 
     def _http_config(self, url: str) -> HttpGenerator:
@@ -50,7 +50,7 @@ class _Served(ABC):
         )
 
     @abstractmethod
-    async def _ask(self, http: Http, request: Request) -> Answer | Failure:
+    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
         """One request, in the words of the server's task."""
 
     async def generate(self, request: Request) -> Answer | Failure:
@@ -59,7 +59,7 @@ class _Served(ABC):
             http = await self._running()
             try:
                 answer = await self._ask(http, request)
-            except InputError:
+            except PolyprefError:
                 if self._serves(http):
                     raise
                 continue
@@ -69,16 +69,16 @@ class _Served(ABC):
     def _alive(self) -> bool:
         return self._server is not None and self._server.poll() is None
 
-    def _serves(self, http: Http) -> bool:
+    def _serves(self, http: HttpEngine) -> bool:
         return self._alive() and http is self._https[-1]
 
-    async def _running(self) -> Http:
+    async def _running(self) -> HttpEngine:
         async with self._starting:
             if not self._alive():
                 if self._server is not None:
                     print(f"vLLM for {self.name} died:\n{self._last_lines()}", file=sys.stderr, flush=True)
                 if len(self._https) == 2:
-                    raise InputError(f"{self.config.model}: its vLLM server died twice; see {self.log}")
+                    raise Unavailable(f"{self.config.model}: its vLLM server died twice; see {self.log}")
                 await self._start()
             return self._https[-1]
 
@@ -99,14 +99,14 @@ class _Served(ABC):
                 preexec_fn=_die_with_parent,
             )
         url = f"http://127.0.0.1:{port}"
-        self._https.append(Http(self._http_config(url + self.path), self.name))
+        self._https.append(HttpEngine(self._http_config(url + self.path), self.name))
         until = time.monotonic() + self.config.start_seconds
         while not await _healthy(url):
             if not self._alive() or time.monotonic() > until:
                 why = "did not start" if self._alive() else "died while it started"
                 print(self._last_lines(), file=sys.stderr, flush=True)
                 self._stop()
-                raise InputError(f"{self.config.model}: its vLLM server {why}; see {self.log}")
+                raise Unavailable(f"{self.config.model}: its vLLM server {why}; see {self.log}")
             await asyncio.sleep(0.5)
 
     def _command(self, port: int) -> list[str]:
@@ -157,7 +157,7 @@ class _Served(ABC):
         self._https, self._starting = [], asyncio.Lock()
 
 
-class Generator(_Served):
+class VllmGeneratorEngine(_Served):
     """A causal language model."""
 
     config: VllmGenerator
@@ -169,11 +169,11 @@ class Generator(_Served):
             .model_copy(update={"system": self.config.system, "sampling": self.config.sampling})
         )
 
-    async def _ask(self, http: Http, request: Request) -> Answer | Failure:
+    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
         return await http.generate(request)
 
 
-class Rewards(_Served):
+class VllmRewardEngine(_Served):
     """A reward model. Chats are templated to ids here: templated text would get a second BOS."""
 
     config: VllmRewardModel
@@ -186,7 +186,7 @@ class Rewards(_Served):
 
         return load_tokenizer(self.resolved)
 
-    async def _ask(self, http: Http, request: Request) -> Answer | Failure:
+    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
         most = min(self.config.max_tokens, self.config.max_model_len or self.config.max_tokens)
         ids = self.tokenizer.apply_chat_template(list(request.messages), tokenize=True, return_dict=False)[
             :most

@@ -11,8 +11,8 @@ import polars as pl
 from polypref.cards.load import scan_published
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import EngineConfig
-from polypref.engines.pool import grouped_answers
-from polypref.engines.start import start
+from polypref.engines.pool import ask_in_groups
+from polypref.engines.start import open_engine
 from polypref.eval.recipe import WinrateRecipe
 from polypref.progress import Progress
 from polypref.schemas import PROMPT_KEY, uniform
@@ -89,8 +89,8 @@ def _answers(
     config: EngineConfig, title: str, rows: pl.DataFrame, replies: list[str], workdir: Workdir
 ) -> list[Answer | None]:
     """An answer a row; `rows` are sorted by language, `replies` are the completions to be scored or none."""
-    engine = start(config, title, workdir)
-    log = workdir.answers(engine.fingerprint)
+    engine = open_engine(config, title, workdir)
+    log = workdir.open_log(engine.fingerprint)
     groups, begin = [], 0
     for part in rows.partition_by("language", maintain_order=True):
         asked = part.select("prompt", "sample").iter_rows()
@@ -105,4 +105,4 @@ def _answers(
         )
         begin += part.height
     with Progress(title, rows.height) as progress:
-        return [answer for given in grouped_answers(engine, groups, log, progress) for answer in given]
+        return [answer for given in ask_in_groups(engine, groups, log, progress) for answer in given]

@@ -1,7 +1,8 @@
-"""The lock of a work dir on object storage: a lease that expires, since nobody there notices that its holder died.
+"""The lock of a work dir on object storage: a lease that expires, because the storage does not notice a dead holder.
 
-Leases are numbered objects. A new one is created, by a PUT that fails where the object exists, when the last one has run
-out; so of two that try, one gets it. The holder renews its own; one that could not in time finds a newer lease and stops.
+Leases are numbered objects. Once the last one has expired, a run takes over by creating the next number, with a PUT that
+fails if the object exists, so that only one of two runs gets it. A holder renews its own lease; if it is late and finds a
+newer one, it has lost the work dir.
 """
 
 import json
@@ -11,22 +12,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 from polypref.errors import InputError
-from polypref.store.storage import create
+from polypref.store.storage import create_object, storage_errors
 
 LEASE_SECONDS = 60.0
+RENEWALS = 4  # within a lease, so that a storage that is away for a moment costs nothing
 
 
 class Lease:
-    """Held from its creation to `release()`; `lost` is called, in another thread, when another run has taken it."""
+    """The lease of a run, renewed by a thread from its creation to `release()`.
 
-    def __init__(self, folder: Path, holder: str, lost: Callable[[], None]) -> None:
-        self._folder, self._holder, self._lost = folder, holder, lost
+    `on_loss` is called in that thread when another run has taken the work dir, or the storage has been away for as long
+    as a lease. `lost` is true from then on.
+    """
+
+    def __init__(self, folder: Path, holder: str, on_loss: Callable[[], None]) -> None:
+        self._folder, self._holder, self._on_loss = folder, holder, on_loss
+        self.lost = False
         number, last = self._newest()
         if last and float(last["until"]) > time.time():
             raise InputError(f"{folder.parent}: in use by {last['holder']}; one work dir, one run")
         self._path = folder / f"{number + 1:08}.json"
-        if not create(self._path, self._content(LEASE_SECONDS)):
-            raise InputError(f"{folder.parent}: taken by another run this moment; one work dir, one run")
+        if not create_object(self._path, self._content(LEASE_SECONDS)):
+            raise InputError(f"{folder.parent}: another run has just taken it; one work dir, one run")
         self._released = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
@@ -35,25 +42,33 @@ class Lease:
         return json.dumps({"holder": self._holder, "until": time.time() + seconds}).encode()
 
     def _newest(self) -> tuple[int, dict[str, float | str] | None]:
-        self._folder.fs.invalidate_cache()  # type: ignore[attr-defined]
-        leases = sorted(self._folder.glob("*.json"), key=lambda path: path.name)
-        return (int(leases[-1].stem), json.loads(leases[-1].read_bytes())) if leases else (0, None)
+        """Return the number and the content of the newest lease; 0 and None if there was none yet."""
+        with storage_errors(self._folder):
+            self._folder.fs.invalidate_cache()  # type: ignore[attr-defined]
+            leases = sorted(self._folder.glob("*.json"), key=lambda path: path.name)
+            if not leases:
+                return 0, None
+            return int(leases[-1].stem), json.loads(leases[-1].read_bytes())
 
     def _renew(self) -> None:
         until = time.monotonic() + LEASE_SECONDS
-        while not self._released.wait(LEASE_SECONDS / 4):
+        while not self._released.wait(LEASE_SECONDS / RENEWALS):
             try:
-                taken = self._newest()[0] != int(self._path.stem)
-                if not taken:
+                lost = self._newest()[0] != int(self._path.stem)
+                if not lost:
                     self._path.write_bytes(self._content(LEASE_SECONDS))
                     until = time.monotonic() + LEASE_SECONDS
             except Exception:  # the storage is away; every client library has errors of its own
-                taken = time.monotonic() > until
-            if taken:
-                self._lost()
+                lost = time.monotonic() > until
+            if lost:
+                self.lost = True
+                self._on_loss()
                 return
 
     def release(self) -> None:
+        """Stop renewing; let the next run in at once, unless the lease is lost."""
         self._released.set()
         self._thread.join()
-        self._path.write_bytes(self._content(0))
+        if not self.lost:
+            with storage_errors(self._path):
+                self._path.write_bytes(self._content(0))

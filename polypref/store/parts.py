@@ -1,7 +1,7 @@
-"""Tables on disk, in parquet parts: views that can be made again from answers at no cost.
+"""Tables in parquet parts: views of answers, which can be made again at no cost.
 
-A part holds the rows of one language whose prompt ids hash to its number. It carries, in the file's own metadata,
-the key of what it was made from, so a part whose key still holds is not made again.
+A part holds the rows of one language whose prompt ids hash to its number. Its metadata holds the key of what it was made
+from, so that a part is made again only if that has changed.
 """
 
 import io
@@ -15,12 +15,12 @@ import polars as pl
 
 from polypref.errors import InputError
 from polypref.schemas import cast
-from polypref.store.storage import is_local, write_whole
+from polypref.store.storage import is_local, read_whole, write_whole
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What a part says of itself; `incomplete` counts the calls that failed for now, its inputs' included."""
+class PartInfo:
+    """The metadata of a part. `incomplete` counts the calls that failed for now, those of its inputs included."""
 
     key: str
     rows: int
@@ -30,7 +30,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One parquet file of one table and language."""
+    """One parquet file of one table and language; it need not exist yet."""
 
     path: Path
 
@@ -38,10 +38,11 @@ class Part:
     def number(self) -> int:
         return int(self.path.stem)
 
-    def about(self) -> About | None:
-        """What the part says of itself; None where it was not made yet."""
+    def read_info(self) -> PartInfo | None:
+        """Return the part's metadata, None if it was not made yet. Raises InputError for a file of another origin."""
         try:
-            return About(**json.loads(pl.read_parquet_metadata(self._source())["polypref"]))
+            metadata = pl.read_parquet_metadata(self._source())
+            return PartInfo(**json.loads(metadata["polypref"]))
         except FileNotFoundError:
             return None
         except (pl.exceptions.PolarsError, KeyError, ValueError, TypeError):
@@ -53,28 +54,26 @@ class Part:
         return pl.read_parquet(self._source(), glob=False)
 
     def _source(self) -> Path | io.BytesIO:
-        return self.path if is_local(self.path) else io.BytesIO(self.path.read_bytes())
+        return self.path if is_local(self.path) else io.BytesIO(read_whole(self.path))
 
-    def write(self, frame: pl.DataFrame, table: str, key: str, incomplete: int) -> About:
-        """Writes the rows, cast to `table` and sorted by its key, in place of the file at once or not at all."""
+    def write(self, frame: pl.DataFrame, table: str, key: str, incomplete: int) -> PartInfo:
+        """Replace the part by these rows, cast to `table` and sorted by its key, at once or not at all."""
         frame = cast(frame, table)
-        rejected = (
-            Counter(frame["rejected_by"].drop_nulls().to_list())
-            if "rejected_by" in frame.columns
-            else Counter[str]()
-        )
-        about = About(key, frame.height, incomplete, dict(sorted(rejected.items())))
-        content = io.BytesIO()  # polars' own way to the file would hide which error of the disk it was
-        frame.write_parquet(content, metadata={"polypref": json.dumps(asdict(about), ensure_ascii=False)})
+        rejected: Counter[str] = Counter()
+        if "rejected_by" in frame.columns:
+            rejected.update(frame["rejected_by"].drop_nulls())
+        info = PartInfo(key, frame.height, incomplete, dict(sorted(rejected.items())))
+        content = io.BytesIO()  # writing to the path, polars would hide the errno of a full disk
+        frame.write_parquet(content, metadata={"polypref": json.dumps(asdict(info), ensure_ascii=False)})
         write_whole(self.path, content.getbuffer())
-        return about
+        return info
 
 
-def number_of(prompt_id: str, parts: int) -> int:
-    """The number of the part in which a prompt's rows lie, in every table and language."""
+def part_number(prompt_id: str, parts: int) -> int:
+    """Return the number of the part that holds a prompt's rows, in every table and language."""
     return int(prompt_id, 16) % parts
 
 
 def read_parts(parts: Iterable[Part]) -> pl.DataFrame:
-    """The rows of several parts of one table, in their order."""
+    """Return the rows of several parts of one table, in their order."""
     return pl.concat([part.read() for part in parts])

@@ -8,17 +8,18 @@ from rich.console import Console
 from rich.table import Table
 
 from polypref.errors import InputError
-from polypref.store.parts import About, Part
-from polypref.store.workdir import Workdir, read_json
+from polypref.store.parts import Part, PartInfo
+from polypref.store.storage import read_json
+from polypref.store.workdir import Workdir
 
 SILENT_SECONDS = 10.0  # a run says something every second
 
 
-def tables(workdir: Path) -> dict[str, list[tuple[str, About]]]:
+def tables(workdir: Path) -> dict[str, list[tuple[str, PartInfo]]]:
     """By table (`prompts/translated`, `completions/strong-native`, …): the language and the account of every part."""
-    root, found = workdir / "tables", dict[str, list[tuple[str, About]]]()
+    root, found = workdir / "tables", dict[str, list[tuple[str, PartInfo]]]()
     for path in sorted(root.rglob("*.parquet")):
-        about = Part(path).about()
+        about = Part(path).read_info()
         if about:
             found.setdefault(str(path.parent.parent.relative_to(root)), []).append((path.parent.name, about))
     return found

@@ -21,7 +21,8 @@ from polypref.cards.load import published_facts, resolve_revision
 from polypref.cards.model_card import base_license
 from polypref.errors import InputError
 from polypref.files import write_atomically
-from polypref.store.workdir import Resolved, Workdir
+from polypref.store.revisions import ResolvedModel
+from polypref.store.workdir import Workdir
 from polypref.training.data import rows_digest
 from polypref.training.recipe import TrainRecipe
 
@@ -72,7 +73,7 @@ def pin_data_revision(recipe: R) -> R:
 
 
 def training_facts(
-    recipe: TrainRecipe, method: Mapping[str, Any], base: Resolved, rows: pl.DataFrame
+    recipe: TrainRecipe, method: Mapping[str, Any], base: ResolvedModel, rows: pl.DataFrame
 ) -> dict[str, Any]:
     """Return what a checkpoint is made from, as plain JSON: the content of training.json.
 
@@ -102,7 +103,7 @@ def training_facts(
     }
 
 
-def model_facts(model: Resolved) -> dict[str, Any]:
+def model_facts(model: ResolvedModel) -> dict[str, Any]:
     """Return what the card says of a model."""
     return {"model": model.model, "revision": model.revision, "on_hub": model.hub_revision is not None}
 

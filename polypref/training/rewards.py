@@ -4,12 +4,14 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from polypref.engines.base import InProcess, Request
+from polypref.engines.base import InProcessEngine, Request
 from polypref.schemas import Message
 
 
 def reward_function(
-    reward_model: InProcess, eos_token_ids: Callable[[], Collection[int]], missing_eos_penalty: float | None
+    reward_model: InProcessEngine,
+    eos_token_ids: Callable[[], Collection[int]],
+    missing_eos_penalty: float | None,
 ) -> Callable[..., list[float]]:
     """Return a reward function for TRL: the score, less `missing_eos_penalty` if the completion was cut.
 

@@ -50,7 +50,7 @@ def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
 
         from trl import RLOOConfig, RLOOTrainer
 
-        from polypref.engines.rewards import SequenceClassifier
+        from polypref.engines.rewards import RewardEngine
 
         tokenizer = load_chat_tokenizer(base)
         prompts = short_prompts(recipe, rows, tokenizer)
@@ -70,7 +70,7 @@ def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
         trainer = RLOOTrainer(
             model=base.location,
             reward_funcs=reward_function(
-                SequenceClassifier(recipe.reward, "reward", judge),
+                RewardEngine(recipe.reward, "reward", judge),
                 lambda: trainer.eos_token_ids,  # the trainer does not exist yet
                 recipe.missing_eos_penalty,
             ),

@@ -13,7 +13,7 @@ from polypref.cards.model_card import documents
 from polypref.engines.hf import load_tokenizer
 from polypref.errors import InputError
 from polypref.progress import Progress
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel
 from polypref.training.folder import IS_MAIN_PROCESS, write_facts
 from polypref.training.recipe import DpoRecipe, Lora, RlooRecipe, TrainRecipe
 
@@ -39,7 +39,7 @@ LOG_COLUMNS = {
 }
 
 
-def training_arguments(recipe: DpoRecipe | RlooRecipe, base: Resolved) -> dict[str, Any]:
+def training_arguments(recipe: DpoRecipe | RlooRecipe, base: ResolvedModel) -> dict[str, Any]:
     """Return the arguments that TRL's configs share.
 
     Raises InputError: `batch_size` does not divide into what the devices take at once.
@@ -81,7 +81,7 @@ def training_arguments(recipe: DpoRecipe | RlooRecipe, base: Resolved) -> dict[s
     }
 
 
-def adapter_config(lora: Lora | None, base: Resolved) -> "LoraConfig | None":
+def adapter_config(lora: Lora | None, base: ResolvedModel) -> "LoraConfig | None":
     """Return PEFT's config, or None for full weights."""
     if lora is None:
         return None
@@ -97,7 +97,7 @@ def adapter_config(lora: Lora | None, base: Resolved) -> "LoraConfig | None":
     )
 
 
-def load_chat_tokenizer(base: Resolved) -> "PreTrainedTokenizerBase":
+def load_chat_tokenizer(base: ResolvedModel) -> "PreTrainedTokenizerBase":
     """Return the base model's tokenizer. Raises InputError if it cannot be loaded or has no chat template."""
     tokenizer: PreTrainedTokenizerBase = load_tokenizer(base)
     if not tokenizer.chat_template:

@@ -88,7 +88,7 @@ def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
         frame = read_parts(
             part
             for code in found
-            for part in workdir.table("prompts", "source", code, parts=workdir.parts_for(0))
+            for part in workdir.table("prompts", "source", code, parts=workdir.part_count(0))
         )
     assert frame.height == len(rows)
     assert dict(frame["rejected_by"].value_counts().iter_rows()) == {

@@ -18,8 +18,8 @@ from polypref.builders.text import instructions
 from polypref.builders.translate import Translation, checked, texts
 from polypref.engines.base import Engine
 from polypref.engines.config import Ct2Translator, HttpTranslator, PseudoTranslator
-from polypref.engines.pseudo import Pseudo, pseudo
-from polypref.engines.start import start
+from polypref.engines.pseudo import PseudoEngine, pseudolocalise
+from polypref.engines.start import open_engine
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
@@ -77,7 +77,7 @@ def with_pseudo(
     return [
         row
         for row in asked(
-            groups, target, Translate(engine=config), Pseudo(config, f"pseudo{faults}{seed}"), folder
+            groups, target, Translate(engine=config), PseudoEngine(config, f"pseudo{faults}{seed}"), folder
         )
         if row
     ]
@@ -92,7 +92,7 @@ def differences(source: Sequence[str], row: Translation) -> Counter[str]:
 
 
 def test_pseudo_localisation() -> None:
-    assert pseudo("Open {0} now, Привет 5") == "⟦~~~~~~~ Öþéñ {0} ñöŵ, Привет\u0301 5⟧"
+    assert pseudolocalise("Open {0} now, Привет 5") == "⟦~~~~~~~ Öþéñ {0} ñöŵ, Привет\u0301 5⟧"
 
 
 @pytest.mark.parametrize("target", ["deu_Latn", "arb_Arab", "zho_Hans", "jpn_Jpan", "tha_Thai"])
@@ -163,7 +163,7 @@ def test_hostile_prompts_come_out_right(case: str, tmp_path: Path) -> None:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     config = Ct2Translator(kind="ct2", model=str(CHECKPOINT), max_tokens=48, threads=1)
     with Workdir(tmp_path_factory.mktemp("run")) as workdir:
-        yield config, start(config, "translator", workdir)
+        yield config, open_engine(config, "translator", workdir)
 
 
 @pytest.mark.parametrize("target", ["deu_Latn", "arb_Arab", "jpn_Jpan"])
@@ -213,7 +213,7 @@ def test_a_language_model_is_asked_for_whole_texts_and_once_more_with_the_rule_t
                 [PROMPTS[2], PROMPTS[0], ["12 + 3"]],
                 "deu_Latn",
                 Translate(engine=config),
-                start(config, "m", workdir),
+                open_engine(config, "m", workdir),
                 tmp_path,
             )
     first, second, third = (row for row in rows if row)
@@ -233,7 +233,9 @@ def test_what_a_language_model_loses_twice_is_rejected(tmp_path: Path) -> None:
     with OpenAIServer(lambda body: "Alles weg.") as server:
         config = HttpTranslator(kind="http", base_url=server.url, model="m")
         with Workdir(tmp_path / "run") as workdir:
-            rows = asked(PROMPTS, "deu_Latn", Translate(engine=config), start(config, "m", workdir), tmp_path)
+            rows = asked(
+                PROMPTS, "deu_Latn", Translate(engine=config), open_engine(config, "m", workdir), tmp_path
+            )
     reasons = [row.lost[0] if row and row.lost else None for row in rows]
     assert all(
         reason

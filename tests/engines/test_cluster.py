@@ -17,15 +17,15 @@ from polypref.builders.complete import completions
 from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Completer
 from polypref.engines.budget import Budget, Meter, Price
-from polypref.engines.cluster import Cluster, run_on_ray
+from polypref.engines.cluster import Cluster, make_parts_on_ray
 from polypref.engines.config import HttpGenerator
-from polypref.engines.http import Http
+from polypref.engines.http import HttpEngine
 from polypref.engines.pool import Pool
 from polypref.errors import BudgetReached, InputError
 from polypref.progress import Progress
 from polypref.schemas import rows_to_frame
 from polypref.store.parts import read_parts
-from polypref.store.steps import Step, run
+from polypref.store.stages import PartTask, make_parts
 from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,7 +55,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
-def steps(workdir: Workdir, engine: Http) -> list[Step]:
+def steps(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
     config = Completer.model_validate({"engine": engine.config.model_dump()})
     filters = Filters(wrong_language=None)
     prompts = workdir.table("prompts", "eng_Latn", parts=PARTS)
@@ -73,12 +73,14 @@ def steps(workdir: Workdir, engine: Http) -> list[Step]:
     out = workdir.table("completions", "eng_Latn", parts=PARTS)
     make = completions(config, engine.name, "eng_Latn", filters)
     return [
-        Step(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)
+        PartTask(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)
     ]
 
 
-def engine(server: OpenAIServer, **fields: Any) -> Http:
-    return Http(HttpGenerator(kind="http", base_url=server.url, model="m", concurrency=4, **fields), "m")
+def engine(server: OpenAIServer, **fields: Any) -> HttpEngine:
+    return HttpEngine(
+        HttpGenerator(kind="http", base_url=server.url, model="m", concurrency=4, **fields), "m"
+    )
 
 
 def reply(body: dict[str, Any]) -> str:
@@ -104,7 +106,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         thread.start()
         todo = steps(workdir, http)
         with Progress("ray", PARTS * ROWS) as progress:
-            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         thread.join()
         assert (progress.rows, progress.calls) >= (PARTS * ROWS, PARTS * ROWS // 2)
         repeated = Counter(json.dumps(body) for body in server.calls)
@@ -112,20 +114,20 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2
         local = steps(here, http)
         with Progress("here", PARTS * ROWS) as progress:
-            run(local, progress, lambda: Pool(http, here.answers(http.fingerprint), progress))
+            make_parts(local, progress, lambda: Pool(http, here.open_log(http.fingerprint), progress))
         assert [step.part.path.read_bytes() for step in todo] == [
             step.part.path.read_bytes() for step in local
         ]
         calls = len(server.calls)
         with Progress("again", PARTS * ROWS) as progress:
-            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         with (
             Progress("parts lost, answers kept", PARTS * ROWS) as progress,
             Workdir(tmp_path / "ray", worker="x") as again,
         ):
             for step in todo:
                 step.part.path.unlink()
-            run(todo, progress, lambda: Pool(http, again.answers(http.fingerprint), progress))
+            make_parts(todo, progress, lambda: Pool(http, again.open_log(http.fingerprint), progress))
         assert len(server.calls) == calls
         assert read_parts(step.part for step in todo).height == PARTS * ROWS
 
@@ -139,14 +141,14 @@ def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any)
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(BudgetReached, match=r"budget\.max_cost 1\.0000 is used up"),
         ):
-            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2), meter)
+            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2), meter)
         assert 70 <= len(server.answered) < PARTS * ROWS
         server.fault(status=401, body='{"error": {"message": "expired"}}', times=10_000)
         with (
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"),
         ):
-            run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
 
 
 def test_workers_on_object_storage_keep_parts_and_answers_there(
@@ -164,8 +166,8 @@ def test_workers_on_object_storage_keep_parts_and_answers_there(
                 http = engine(server)
                 todo = steps(workdir, http)
                 with Progress("s3", PARTS * ROWS) as progress:
-                    run_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+                    make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
                 assert read_parts(step.part for step in todo).height == PARTS * ROWS
             with Workdir("s3://cluster/run") as again:
-                assert len(again.answers(http.fingerprint)) == PARTS * ROWS
+                assert len(again.open_log(http.fingerprint)) == PARTS * ROWS
         assert len(server.calls) == PARTS * ROWS

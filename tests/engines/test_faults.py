@@ -15,9 +15,9 @@ from openai_server import Fault, OpenAIServer
 from polypref.engines.base import Answer, Request
 from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.config import HttpGenerator, Sampling
-from polypref.engines.http import Http
+from polypref.engines.http import HttpEngine
 from polypref.engines.pool import Pool
-from polypref.errors import BudgetReached, InputError
+from polypref.errors import BudgetReached, InputError, Unavailable
 from polypref.progress import Progress
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
@@ -56,7 +56,7 @@ def config(url: str, **fields: Any) -> HttpGenerator:
 
 
 def ask(
-    http: Http, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any
+    http: HttpEngine, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any
 ) -> tuple[list[Answer | None], Progress]:
     async def go() -> list[Answer | None]:
         pool = Pool(http, log, progress, meter, **options)
@@ -70,7 +70,7 @@ def ask(
         Progress("test", count) as progress,
         Meter(budget or Budget(), workdir) as meter,
     ):
-        log = workdir.answers(http.fingerprint)
+        log = workdir.open_log(http.fingerprint)
         return asyncio.run(go()), progress
 
 
@@ -81,7 +81,7 @@ def test_a_storm_of_faults_loses_no_row_and_answers_none_twice(tmp_path: Path) -
         ] * ROWS
         random.Random(1).shuffle(storm)
         server.faults.extend(storm)
-        given, _ = ask(Http(config(server.url), "m"), tmp_path)
+        given, _ = ask(HttpEngine(config(server.url), "m"), tmp_path)
         assert None not in given
         ends = Counter(answer.error or answer.finish_reason for answer in given if answer)
         assert ends == {"stop": ROWS - 4, "400: too long": 2, "content_filter": 2}
@@ -90,16 +90,16 @@ def test_a_storm_of_faults_loses_no_row_and_answers_none_twice(tmp_path: Path) -
         ]
         assert max(Counter(json.dumps(body) for body in server.answered).values()) == 1
         calls = len(server.calls)
-        assert ask(Http(config(server.url), "m"), tmp_path)[0] == given
+        assert ask(HttpEngine(config(server.url), "m"), tmp_path)[0] == given
         assert len(server.calls) == calls
 
 
 def test_what_fails_for_now_is_named_and_asked_again_by_the_next_run_only(tmp_path: Path) -> None:
     with OpenAIServer(delay=0.005) as server:
         server.fault(status=500, times=7)
-        given, progress = ask(Http(config(server.url, retries=0), "m"), tmp_path)
+        given, progress = ask(HttpEngine(config(server.url, retries=0), "m"), tmp_path)
         assert (given.count(None), dict(progress.failures)) == (7, {"500: injected": 7})
-        again, _ = ask(Http(config(server.url, retries=0), "m"), tmp_path)
+        again, _ = ask(HttpEngine(config(server.url, retries=0), "m"), tmp_path)
         assert again.count(None) == 0
         assert len(server.calls) == ROWS + 7
         assert [a for a, b in zip(again, given, strict=True) if b] == [b for b in given if b]
@@ -108,9 +108,9 @@ def test_what_fails_for_now_is_named_and_asked_again_by_the_next_run_only(tmp_pa
 def test_accepted_failures_are_for_good(tmp_path: Path) -> None:
     with OpenAIServer(delay=0.005) as server:
         server.fault(status=500, times=3)
-        given, _ = ask(Http(config(server.url, retries=0), "m"), tmp_path, accept_failures=True)
+        given, _ = ask(HttpEngine(config(server.url, retries=0), "m"), tmp_path, accept_failures=True)
         assert [answer.error for answer in given if answer and answer.error] == ["500: injected"] * 3
-        assert ask(Http(config(server.url), "m"), tmp_path)[0] == given
+        assert ask(HttpEngine(config(server.url), "m"), tmp_path)[0] == given
         assert len(server.calls) == ROWS
 
 
@@ -129,11 +129,11 @@ def test_an_expired_key_or_a_wrong_model_stops_in_one_line_and_keeps_what_was_an
 
         threading.Thread(target=expire, daemon=True).start()
         with pytest.raises(InputError, match=rf"{status} for model 'm', key OPENAI_API_KEY: {message}$"):
-            ask(Http(config(server.url), "m"), tmp_path)
+            ask(HttpEngine(config(server.url), "m"), tmp_path)
         server.faults.clear()
         kept = len(server.answered)
         assert answered <= kept < ROWS
-        given, _ = ask(Http(config(server.url), "m"), tmp_path)
+        given, _ = ask(HttpEngine(config(server.url), "m"), tmp_path)
         assert [answer.text for answer in given if answer] == [f"question {i}" for i in range(ROWS)]
         repeated = Counter(json.dumps(body) for body in server.answered)
         assert sum(repeated.values()) - ROWS <= 8  # what was in flight when it stopped
@@ -154,7 +154,7 @@ def test_a_server_killed_and_back_is_waited_for(tmp_path: Path, monkeypatch: pyt
 
     thread = threading.Thread(target=restart)
     thread.start()
-    given, _ = ask(Http(config(first.url), "m"), tmp_path)
+    given, _ = ask(HttpEngine(config(first.url), "m"), tmp_path)
     thread.join()
     second.__exit__()
     assert [answer.text for answer in given if answer] == [f"answer to: question {i}" for i in range(ROWS)]
@@ -165,9 +165,9 @@ def test_a_server_that_stays_away_ends_the_run_in_one_line(tmp_path: Path) -> No
     with OpenAIServer() as server:
         url = server.url
     with pytest.raises(
-        InputError, match=r"the last 64 calls all failed: Cannot connect .*; run again when it is back$"
+        Unavailable, match=r"the last 64 calls all failed: Cannot connect .*; run again when it is back$"
     ):
-        ask(Http(config(url, retries=1), "m"), tmp_path)
+        ask(HttpEngine(config(url, retries=1), "m"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -184,15 +184,17 @@ def test_a_budget_stops_cleanly_and_a_larger_one_goes_on(
     with OpenAIServer(lambda body: "a b c", delay=0.01, prompt_tokens=3) as server:
         http = config(server.url, price=Price(output=333.3))
         with pytest.raises(BudgetReached, match=message):
-            ask(Http(http, "m"), tmp_path, budget)
+            ask(HttpEngine(http, "m"), tmp_path, budget)
         assert len(server.answered) == calls
-        spent = json.loads((tmp_path / "spent.json").read_text())["engines"][Http(http, "m").fingerprint]
+        spent = json.loads((tmp_path / "spent.json").read_text())["engines"][
+            HttpEngine(http, "m").fingerprint
+        ]
         assert spent["tokens"] == spent["prompt_tokens"] == 3 * len(server.answered)
         kept = len(server.answered)
         with pytest.raises(BudgetReached, match=message):
-            ask(Http(http, "m"), tmp_path, budget)
+            ask(HttpEngine(http, "m"), tmp_path, budget)
         assert len(server.answered) == kept
-        given, _ = ask(Http(http, "m"), tmp_path, Budget(max_cost=1))
+        given, _ = ask(HttpEngine(http, "m"), tmp_path, Budget(max_cost=1))
         assert None not in given
         assert len(server.calls) == ROWS
 
@@ -202,18 +204,18 @@ def test_the_key_is_nowhere_in_the_work_dir(tmp_path: Path, monkeypatch: pytest.
     with OpenAIServer() as server:
         server.fault(status=500, times=2)
         server.fault(status=400, body='{"error": {"message": "sk-very-secret may not say this"}}')
-        given, _ = ask(Http(config(server.url), "m"), tmp_path, count=5)
+        given, _ = ask(HttpEngine(config(server.url), "m"), tmp_path, count=5)
         assert [answer.error for answer in given if answer and answer.error] == [
             "400: $OPENAI_API_KEY may not say this"
         ]
         monkeypatch.setenv("OPENAI_API_KEY", "sk-another")
-        assert ask(Http(config(server.url), "m"), tmp_path, count=5)[0] == given
+        assert ask(HttpEngine(config(server.url), "m"), tmp_path, count=5)[0] == given
         assert len(server.calls) == 5 + 2
     assert all(b"sk-" not in file.read_bytes() for file in tmp_path.rglob("*") if file.is_file())
 
 
 def test_requests_of_equal_key_are_made_once_across_parts_and_runs(tmp_path: Path) -> None:
-    async def go(http: Http, log: AnswerLog) -> None:
+    async def go(http: HttpEngine, log: AnswerLog) -> None:
         pool = Pool(http, log)
         try:
             await asyncio.gather(pool.ask(requests(10)), pool.ask(requests(20)), pool.ask(requests(5)))
@@ -223,6 +225,6 @@ def test_requests_of_equal_key_are_made_once_across_parts_and_runs(tmp_path: Pat
     with OpenAIServer(delay=0.01) as server:
         for _ in range(2):
             log = AnswerLog(tmp_path / "log.jsonl")
-            asyncio.run(go(Http(config(server.url, sampling=Sampling(temperature=0)), "m"), log))
+            asyncio.run(go(HttpEngine(config(server.url, sampling=Sampling(temperature=0)), "m"), log))
             log.close()
         assert len(server.calls) == 20

@@ -8,15 +8,15 @@ from openai_server import OpenAIServer
 
 from polypref.engines.base import Answer, Failure, Request
 from polypref.engines.config import HttpGenerator
-from polypref.engines.http import Http
+from polypref.engines.http import HttpEngine
 from polypref.errors import InputError
 
 
-def engine(server: OpenAIServer, **fields: Any) -> Http:
-    return Http(HttpGenerator(kind="http", base_url=server.url, model="m", retries=3, **fields), "m")
+def engine(server: OpenAIServer, **fields: Any) -> HttpEngine:
+    return HttpEngine(HttpGenerator(kind="http", base_url=server.url, model="m", retries=3, **fields), "m")
 
 
-def ask(http: Http, *texts: str) -> list[Answer | Failure]:
+def ask(http: HttpEngine, *texts: str) -> list[Answer | Failure]:
     async def go() -> list[Answer | Failure]:
         try:
             return await asyncio.gather(

@@ -12,7 +12,7 @@ from polypref.config import Config
 from polypref.engines import config as configs
 from polypref.engines.base import Request
 from polypref.engines.config import EngineConfig
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.store.workdir import Workdir
 
 OPERATIONAL = {
@@ -75,7 +75,7 @@ def base(model: type[Config]) -> dict[str, Any]:
 
 
 def key(model: type[Config], values: dict[str, Any], workdir: Workdir) -> str:
-    engine = start(model.model_validate(values), "name", workdir)  # type: ignore[arg-type]
+    engine = open_engine(model.model_validate(values), "name", workdir)  # type: ignore[arg-type]
     return Request([{"role": "user", "content": "x"}], source="eng_Latn", target="deu_Latn").key(
         engine.fingerprint
     )

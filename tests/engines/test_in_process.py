@@ -7,8 +7,8 @@ import pytest
 
 from polypref.engines.base import Request
 from polypref.engines.config import Ct2Translator, HfGenerator, HfTranslator, RewardModel, Sampling
-from polypref.engines.pool import answers
-from polypref.engines.start import start
+from polypref.engines.pool import ask_engine
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.store.workdir import Workdir
 
@@ -28,7 +28,7 @@ def chats(*texts: str) -> list[Request]:
 def ask(config: Any, requests: list[Request], workdir: Workdir, log: Path) -> list[Any]:
     from polypref.store.answers import AnswerLog
 
-    return answers(start(config, "test", workdir), requests, AnswerLog(log))
+    return ask_engine(open_engine(config, "test", workdir), requests, AnswerLog(log))
 
 
 def test_greedy_answers_are_those_of_transformers(workdir: Workdir, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_ctranslate2_and_transformers_translate_alike(workdir: Workdir, tmp_path
 
 
 def test_an_unknown_language_is_an_error_before_anything_is_asked(workdir: Workdir) -> None:
-    engine = start(Ct2Translator(kind="ct2", model=str(CHECKPOINTS / "translator")), "t", workdir)
+    engine = open_engine(Ct2Translator(kind="ct2", model=str(CHECKPOINTS / "translator")), "t", workdir)
     with pytest.raises(InputError, match=r"translator: does not know the language 'min_Arab'"):
         engine.marks.token("min_Arab")  # type: ignore[union-attr]
 

@@ -8,8 +8,8 @@ from openai_server import OpenAIServer
 
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import HttpGenerator
-from polypref.engines.http import Http
-from polypref.engines.pool import answers
+from polypref.engines.http import HttpEngine
+from polypref.engines.pool import ask_engine
 from polypref.store.answers import AnswerLog
 
 
@@ -49,27 +49,27 @@ def test_batches_are_of_like_length_and_within_the_budget() -> None:
 
 @pytest.mark.parametrize("died_after", [0, 1, 2])
 def test_a_resumed_run_gives_the_answers_of_an_uninterrupted_one(tmp_path: Path, died_after: int) -> None:
-    whole = answers(Batches(), WORDS, AnswerLog(tmp_path / "whole.jsonl"))
+    whole = ask_engine(Batches(), WORDS, AnswerLog(tmp_path / "whole.jsonl"))
     with pytest.raises(KeyboardInterrupt):
-        answers(Batches(die_after=died_after), WORDS, AnswerLog(tmp_path / "log.jsonl"))
+        ask_engine(Batches(die_after=died_after), WORDS, AnswerLog(tmp_path / "log.jsonl"))
     resumed = Batches()
-    assert answers(resumed, WORDS, AnswerLog(tmp_path / "log.jsonl")) == whole
+    assert ask_engine(resumed, WORDS, AnswerLog(tmp_path / "log.jsonl")) == whole
     assert len(resumed.batches) == 3 - died_after
     assert (tmp_path / "log.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
 
 
 def test_known_answers_are_not_computed_again_when_rows_are_added(tmp_path: Path) -> None:
     log = AnswerLog(tmp_path / "log.jsonl")
-    first = answers(Batches(), WORDS, log)
+    first = ask_engine(Batches(), WORDS, log)
     later = Batches()
-    assert answers(later, [*WORDS, *requests("new")], log)[:-1] == first
+    assert ask_engine(later, [*WORDS, *requests("new")], log)[:-1] == first
     assert later.batches == [["new"]]
 
 
 def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
     with OpenAIServer(delay=0.01) as server:
-        http = Http(HttpGenerator(kind="http", base_url=server.url, model="m"), "m")
-        given = answers(http, requests("a", "b", "a", "a"), AnswerLog(tmp_path / "log.jsonl"))
+        http = HttpEngine(HttpGenerator(kind="http", base_url=server.url, model="m"), "m")
+        given = ask_engine(http, requests("a", "b", "a", "a"), AnswerLog(tmp_path / "log.jsonl"))
         assert [answer.text for answer in given if answer] == [
             "answer to: a",
             "answer to: b",
@@ -77,11 +77,11 @@ def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
             "answer to: a",
         ]
         assert len(server.calls) == 2
-        answers(http, requests("b", "c"), AnswerLog(tmp_path / "log.jsonl"))
+        ask_engine(http, requests("b", "c"), AnswerLog(tmp_path / "log.jsonl"))
         assert len(server.calls) == 3
         assert (
             len(
-                answers(
+                ask_engine(
                     http,
                     [Request(r.messages, sample=1) for r in requests("a")],
                     AnswerLog(tmp_path / "log.jsonl"),

@@ -8,9 +8,9 @@ import pytest
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import PseudoTranslator, QualityModel
-from polypref.engines.pool import answers, open_pools
+from polypref.engines.pool import ask_engine, open_pools
 from polypref.engines.quality import quality_request
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.progress import Progress
 from polypref.store.answers import AnswerLog
@@ -61,8 +61,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ask(config: QualityModel, folder: Path) -> list[Answer]:
     with Workdir(folder) as workdir:
-        engine = start(config, "quality", workdir)
-        given = answers(engine, [quality_request(*pair) for pair in PAIRS], AnswerLog(folder / "log.jsonl"))
+        engine = open_engine(config, "quality", workdir)
+        given = ask_engine(
+            engine, [quality_request(*pair) for pair in PAIRS], AnswerLog(folder / "log.jsonl")
+        )
     assert None not in given
     return [answer for answer in given if answer]
 
@@ -114,8 +116,8 @@ def test_each_request_of_a_stage_goes_to_the_engine_it_names(models: Path, tmp_p
 
     def ask_both(workdir: Workdir) -> Sequence[Answer | None]:
         engines = {
-            "": start(PseudoTranslator(kind="pseudo"), "pseudo", workdir),
-            "quality": start(QualityModel(model=str(models / "embeds")), "quality", workdir),
+            "": open_engine(PseudoTranslator(kind="pseudo"), "pseudo", workdir),
+            "quality": open_engine(QualityModel(model=str(models / "embeds")), "quality", workdir),
         }
         with Progress("test", 3) as progress:
             pools = open_pools(engines, workdir, progress)

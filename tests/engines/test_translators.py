@@ -8,10 +8,10 @@ import pytest
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import Ct2Translator, PseudoTranslator
-from polypref.engines.pool import answers
-from polypref.engines.pseudo import Pseudo, damaged, pseudo
-from polypref.engines.seq2seq import LanguageMarks, check_languages
-from polypref.engines.start import start
+from polypref.engines.pool import ask_engine
+from polypref.engines.pseudo import PseudoEngine, damage, pseudolocalise
+from polypref.engines.seq2seq import TranslationTokenizer, check_languages
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
@@ -49,7 +49,7 @@ def translation(text: str, target: str) -> Request:
 def test_a_model_knows_a_language_by_its_own_kind_of_token(
     tokens: Sequence[str], known: dict[str, str], unknown: Sequence[str]
 ) -> None:
-    marks = LanguageMarks(Words(*tokens), "m")
+    marks = TranslationTokenizer(Words(*tokens), "m")
     assert {code: marks.token(code) for code in known} == known
     for code in unknown:
         with pytest.raises(InputError, match=f"m: does not know the language '{code}'"):
@@ -62,7 +62,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
         kind="ct2", model=str(CHECKPOINT), max_tokens=24, threads=1, tokens_per_batch=BUDGET
     )
     with Workdir(tmp_path_factory.mktemp("run")) as workdir:
-        yield start(config, "translator", workdir)
+        yield open_engine(config, "translator", workdir)
 
 
 def test_what_a_batch_holds_is_bounded_by_its_tokens_not_by_the_input(demo: Any) -> None:
@@ -96,19 +96,19 @@ def test_a_sentence_is_translated_once_into_each_language(demo: Any, tmp_path: P
         return list(compute(batch, seed))
 
     demo.answer = counting
-    first, second, third = answers(demo, asked, AnswerLog(tmp_path / "log.jsonl"))
+    first, second, third = ask_engine(demo, asked, AnswerLog(tmp_path / "log.jsonl"))
     assert (first, batches) == (third, [2])
     assert first != second
 
 
 def test_models_without_a_list_of_languages_are_taken_at_their_word() -> None:
-    check_languages(Pseudo(PseudoTranslator(kind="pseudo"), "p"), ["tlh_Latn"])
+    check_languages(PseudoEngine(PseudoTranslator(kind="pseudo"), "p"), ["tlh_Latn"])
 
 
 def test_pseudo_localisation_and_its_faults() -> None:
-    assert pseudo("Open {0} now, Привет 5") == "⟦~~~~~~~ Öþéñ {0} ñöŵ, Привет\u0301 5⟧"
-    assert pseudo("12 + 3") == "12 + 3"
-    made = {damaged("Put {0} by {1}.", draw) for draw in range(60)}
+    assert pseudolocalise("Open {0} now, Привет 5") == "⟦~~~~~~~ Öþéñ {0} ñöŵ, Привет\u0301 5⟧"
+    assert pseudolocalise("12 + 3") == "12 + 3"
+    made = {damage("Put {0} by {1}.", draw) for draw in range(60)}
     assert made == {
         "Put  by {1}.",
         "Put {0} by .",
@@ -116,5 +116,5 @@ def test_pseudo_localisation_and_its_faults() -> None:
         "Put {0} by {1} {1}.",
         "Put {1} by {0}.",
     }
-    assert {damaged("Take 5.", draw) for draw in range(20)} == {"Take .", "Take 5 5."}
-    assert damaged("Nothing here.", 3) == "Nothing here."
+    assert {damage("Take 5.", draw) for draw in range(20)} == {"Take .", "Take 5 5."}
+    assert damage("Nothing here.", 3) == "Nothing here."

@@ -11,10 +11,10 @@ import pytest
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import HfGenerator, RewardModel, Sampling, VllmGenerator, VllmRewardModel
-from polypref.engines.pool import Pool, answers
-from polypref.engines.start import start
-from polypref.engines.vllm import Generator
-from polypref.errors import InputError
+from polypref.engines.pool import Pool, ask_engine
+from polypref.engines.start import open_engine
+from polypref.engines.vllm import VllmGeneratorEngine
+from polypref.errors import Unavailable
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 
@@ -29,7 +29,7 @@ WORDS = ("cat", "Hund", "chien", "猫", "кошка", "perro", "gatto", "kedi")
 REQUESTS = [Request([{"role": "user", "content": f"{word} {i}"}]) for i in range(8) for word in WORDS]
 
 
-def vllm(workdir: Workdir, **fields: object) -> Generator:
+def vllm(workdir: Workdir, **fields: object) -> VllmGeneratorEngine:
     config = VllmGenerator(
         kind="vllm",
         model=str(CHECKPOINTS / "strong"),
@@ -37,23 +37,23 @@ def vllm(workdir: Workdir, **fields: object) -> Generator:
         start_seconds=400,
         **({"sampling": GREEDY} | fields),
     )
-    engine = start(config, "strong", workdir)
-    assert isinstance(engine, Generator)
+    engine = open_engine(config, "strong", workdir)
+    assert isinstance(engine, VllmGeneratorEngine)
     return engine
 
 
 def log_of(workdir: Workdir, name: str) -> AnswerLog:
-    return workdir.answers(name)
+    return workdir.open_log(name)
 
 
 def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is_restarted_once(
     tmp_path: Path,
 ) -> None:
     with Workdir(tmp_path) as workdir:
-        hf = start(
+        hf = open_engine(
             HfGenerator(kind="hf", model=str(CHECKPOINTS / "strong"), sampling=GREEDY), "strong", workdir
         )
-        expected = answers(hf, REQUESTS, log_of(workdir, "hf"))
+        expected = ask_engine(hf, REQUESTS, log_of(workdir, "hf"))
         engine = vllm(workdir)
         servers: list[int] = []
 
@@ -69,7 +69,7 @@ def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is
                 again = await asked
                 servers.append(engine._server.pid)
                 os.killpg(engine._server.pid, signal.SIGKILL)
-                with pytest.raises(InputError, match=r"its vLLM server died twice; see .*vllm-strong\.log"):
+                with pytest.raises(Unavailable, match=r"its vLLM server died twice; see .*vllm-strong\.log"):
                     await Pool(engine, log_of(workdir, "third")).ask(REQUESTS)
                 return given, again
             finally:
@@ -117,11 +117,13 @@ def test_scores_are_the_raw_scores_of_transformers(tmp_path: Path) -> None:
     ]
     model = str(CHECKPOINTS / "reward")
     with Workdir(tmp_path) as workdir:
-        expected = answers(
-            start(RewardModel(kind="reward_model", model=model), "rm", workdir), chats, log_of(workdir, "hf")
+        expected = ask_engine(
+            open_engine(RewardModel(kind="reward_model", model=model), "rm", workdir),
+            chats,
+            log_of(workdir, "hf"),
         )
         served = VllmRewardModel(kind="vllm_reward_model", model=model, max_model_len=256, start_seconds=400)
-        given = answers(start(served, "rm", workdir), chats, log_of(workdir, "vllm"))
+        given = ask_engine(open_engine(served, "rm", workdir), chats, log_of(workdir, "vllm"))
     assert [a.score for a in given if a] == pytest.approx([a.score for a in expected if a], abs=2e-5)
     assert len({round(a.score or 0, 3) for a in given if a}) > 8
 
@@ -133,8 +135,8 @@ def test_a_server_that_does_not_start_says_where_to_look(
     with Workdir(tmp_path) as workdir:
         engine = vllm(workdir, arguments=("--no-such-argument",))
         with pytest.raises(
-            InputError, match=r"its vLLM server died while it started; see .*vllm-strong\.log"
+            Unavailable, match=r"its vLLM server died while it started; see .*vllm-strong\.log"
         ):
-            answers(engine, REQUESTS, log_of(workdir, "x"))
+            ask_engine(engine, REQUESTS, log_of(workdir, "x"))
     assert "unrecognized arguments: --no-such-argument" in capfd.readouterr().err
     assert time.monotonic() - began < 400

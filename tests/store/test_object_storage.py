@@ -14,8 +14,8 @@ from s3_server import s3_server
 from polypref.errors import InputError
 from polypref.schemas import rows_to_frame
 from polypref.store import lease
-from polypref.store.storage import create, open_path
-from polypref.store.workdir import Workdir, read_json, write_json
+from polypref.store.storage import create_object, open_path, read_json, write_json
+from polypref.store.workdir import Workdir
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
@@ -47,22 +47,22 @@ def prompt(identity: str) -> dict[str, Any]:
 def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
     with Workdir(url) as workdir:
         (part,) = workdir.table("prompts", "eng_Latn", parts=1)
-        assert part.about() is None
+        assert part.read_info() is None
         part.write(rows_to_frame([prompt("a"), prompt("b")], "prompts"), "prompts", "k", 1)
         write_json(workdir.path / "state.json", {"x": 1})
-        log = workdir.answers("f")
+        log = workdir.open_log("f")
         log.add([("k1", {"text": "eins", "tokens": 3})])
         log.add([("k2", {"text": "zwei"})])
         assert log.get("k1") == {"text": "eins", "tokens": 3}
     with Workdir(url) as workdir:
         (part,) = workdir.table("prompts", "eng_Latn", parts=1)
-        about = part.about()
+        about = part.read_info()
         assert about is not None
         assert (about.key, about.rows, about.incomplete) == ("k", 2, 1)
         assert part.read()["prompt_id"].to_list() == ["a", "b"]
         assert read_json(workdir.path / "state.json") == {"x": 1}
         assert read_json(workdir.path / "none.json") == {}
-        log = workdir.answers("f")
+        log = workdir.open_log("f")
         assert [log.get(key) for key in ("k1", "k2", "k3")] == [
             {"text": "eins", "tokens": 3},
             {"text": "zwei"},
@@ -73,7 +73,7 @@ def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
 
 def test_workers_see_each_others_answers(url: str) -> None:
     with Workdir(url), Workdir(url, worker="w1") as one, Workdir(url, worker="w2") as two:
-        first, second = one.answers("f"), two.answers("f")
+        first, second = one.open_log("f"), two.open_log("f")
         first.add([("k1", {"text": "a"})])
         second.add([("k2", {"text": "b"})])
         first.sync()
@@ -83,7 +83,7 @@ def test_workers_see_each_others_answers(url: str) -> None:
         first.refresh()
         assert [first.get("k1"), first.get("k2")] == [{"text": "a"}, {"text": "b"}]
     with Workdir(url) as workdir:
-        assert len(workdir.answers("f")) == 2
+        assert len(workdir.open_log("f")) == 2
 
 
 def test_one_run_at_a_time_and_a_dead_ones_lease_runs_out(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +139,7 @@ def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(
 
 def test_of_two_that_create_one_does(url: str) -> None:
     path = open_path(url) / "lease" / "1.json"
-    assert [create(path, b"a"), create(path, b"b")] == [True, False]
+    assert [create_object(path, b"a"), create_object(path, b"b")] == [True, False]
     assert path.read_bytes() == b"a"
 
 

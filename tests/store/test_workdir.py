@@ -66,7 +66,7 @@ def test_a_model_that_is_nowhere_is_named(tmp_path: Path, name: str) -> None:
 
 def test_the_number_of_parts_is_fixed_by_the_first_build_and_travels(tmp_path: Path) -> None:
     with Workdir(tmp_path / "a") as workdir:
-        assert workdir.parts_for(2001) == 3
+        assert workdir.part_count(2001) == 3
     shutil.move(tmp_path / "a", tmp_path / "b")
     with Workdir(tmp_path / "b") as workdir:
-        assert workdir.parts_for(10) == 3
+        assert workdir.part_count(10) == 3

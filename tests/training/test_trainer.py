@@ -6,11 +6,11 @@ import pytest
 
 from polypref.cards.model_card import base_license
 from polypref.errors import InputError
-from polypref.store.workdir import Resolved
+from polypref.store.revisions import ResolvedModel
 from polypref.training.recipe import DpoRecipe
 from polypref.training.trainer import training_arguments
 
-BASE = Resolved("policy", "sha256:0", "policy", None)
+BASE = ResolvedModel("policy", "sha256:0", "policy", None)
 
 
 def recipe(**fields: object) -> DpoRecipe:
@@ -39,7 +39,7 @@ def test_dropout_of_an_adapter_is_left_on() -> None:
 
 
 def test_the_revision_reaches_the_reference_model_too() -> None:
-    on_hub = Resolved("ORG/NAME", "abc", "ORG/NAME", "abc")
+    on_hub = ResolvedModel("ORG/NAME", "abc", "ORG/NAME", "abc")
     arguments = training_arguments(recipe(), on_hub)
     assert arguments["model_init_kwargs"] == {"revision": "abc", "dtype": "float32"}
 

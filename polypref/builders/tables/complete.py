@@ -12,12 +12,11 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.budget import Budget, Meter
 from polypref.engines.config import HttpGenerator
 from polypref.engines.pool import Pool
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.progress import Progress
 from polypref.schemas import hash16
-from polypref.store.index import Index
-from polypref.store.steps import fill
+from polypref.store.jobs import run_jobs
 from polypref.store.workdir import Workdir
 
 CHUNK = 1000
@@ -39,8 +38,8 @@ def complete_table(
     """
     of_kind(out, ".jsonl", ".parquet")
     total = _checked(table)
-    engine = start(config, config.model, workdir)
-    log = workdir.answers(engine.fingerprint)
+    engine = open_engine(config, config.model, workdir)
+    log = workdir.open_log(engine.fingerprint)
     with (
         Progress(f"complete {name(table)}", total, workdir.progress) as progress,
         Meter(budget or Budget(), workdir) as meter,
@@ -62,7 +61,7 @@ def complete_table(
 
 
 def _checked(table: Table) -> int:
-    seen = Index()
+    lines: dict[str, int] = {}
     for line, row in records(table):
         for column in (table.text, *table.id):
             if column not in row:
@@ -71,14 +70,15 @@ def _checked(table: Table) -> int:
             raise InputError(
                 f"{name(table)}:{line}: has a column {taken!r}, which is one of those that are added; rename it"
             )
-        if not seen.add(identity := _id(table, row), line, 0):
-            first, _ = seen.get(identity) or (0, 0)
+        identity = _id(table, row)
+        if identity in lines:
             raise InputError(
-                f"{name(table)}:{line}: id {identity!r} stands in line {first} too; every row needs its own"
+                f"{name(table)}:{line}: id {identity!r} stands in line {lines[identity]} too; every row needs its own"
             )
-    if not seen:
+        lines[identity] = line
+    if not lines:
         raise InputError(f"{name(table)}: no rows; expected at least one")
-    return len(seen)
+    return len(lines)
 
 
 def _id(table: Table, row: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ async def _complete(table: Table, pool: Pool, progress: Progress, file: IO[bytes
             yield answered(number, chunk)
 
     try:
-        await fill(chunks(), lambda: pool, progress)
+        await run_jobs(chunks(), progress, pool.room)
     finally:
         await pool.close()
 

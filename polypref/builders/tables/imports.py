@@ -16,7 +16,7 @@ from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
 from polypref.schemas import hash16, normalised, rows_to_frame
-from polypref.store.parts import number_of
+from polypref.store.parts import part_number
 
 ByLanguage = dict[str, list[Row]]
 Given = tuple[str, Row, str | None]  # prompt_id, the row, why it is rejected
@@ -45,7 +45,7 @@ def in_parts(rows: Iterable[Row], prompts: pl.DataFrame, parts: int) -> list[lis
             reason = "prompt_rejected" if row.id in known else "no_prompt"
         seen.add(row.id)
         prompt_id = alive[row.id] if reason is None else row_id(row.place, "row")
-        numbered[number_of(prompt_id, parts)].append((prompt_id, row, reason))
+        numbered[part_number(prompt_id, parts)].append((prompt_id, row, reason))
     return numbered
 
 

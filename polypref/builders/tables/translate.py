@@ -12,14 +12,14 @@ from polypref.builders.recipe import Translate
 from polypref.builders.tables.read import Table, name, of_kind, records, strings, with_strings
 from polypref.builders.translate import PIVOT, checked, texts
 from polypref.engines.base import Engine
-from polypref.engines.pool import answers
+from polypref.engines.pool import ask_engine
 from polypref.engines.seq2seq import check_languages
-from polypref.engines.start import start
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.languages.codes import language, languages
 from polypref.progress import Progress
 from polypref.store.answers import AnswerLog
-from polypref.store.steps import Asking
+from polypref.store.stages import Asking
 from polypref.store.workdir import Workdir
 
 T = TypeVar("T")
@@ -62,7 +62,7 @@ def translate_table(
             f"{name(table)}: missing column {column!r}; found {', '.join(sorted(rows[0])) if rows else 'no rows'}"
         )
     assert config.engine is not None
-    engine = start(config.engine, config.engine.model, workdir)
+    engine = open_engine(config.engine, config.engine.model, workdir)
     check_languages(engine, codes)
     reasons = Counter[str]()
     made: list[dict[str, Any]] = []
@@ -87,7 +87,7 @@ def answered(asking: Asking[T], engine: Engine, log: AnswerLog, progress: Progre
     try:
         requests = next(asking)
         while True:
-            requests = asking.send(answers(engine, requests, log, progress))
+            requests = asking.send(ask_engine(engine, requests, log, progress))
     except StopIteration as stop:
         result: T = stop.value
         return result
@@ -104,7 +104,7 @@ def _translated(
 ) -> Iterator[dict[str, Any]]:
     groups = [strings(row[column]) for row in rows]
     asking = texts([group or [] for group in groups], code, config)
-    translations = answered(asking, engine, workdir.answers(engine.fingerprint), progress)
+    translations = answered(asking, engine, workdir.open_log(engine.fingerprint), progress)
     whole = [
         (group, made)
         for group, made in zip(groups, translations, strict=True)

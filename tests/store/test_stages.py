@@ -10,7 +10,7 @@ from polypref.errors import InputError
 from polypref.progress import Progress
 from polypref.schemas import rows_to_frame
 from polypref.store.parts import Part
-from polypref.store.steps import Rows, Step, no_requests, run
+from polypref.store.stages import Asking, PartTask, make_parts, without_requests
 
 
 class Echo:
@@ -32,7 +32,7 @@ def prompt(identity: str) -> dict[str, object]:
     return {"prompt_id": identity, "language": "eng_Latn", "prompt": [{"role": "user", "content": identity}]}
 
 
-def asks(prompts: pl.DataFrame) -> Rows:
+def asks(prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
     answers = yield prompts["prompt_id"].to_list()
     return rows_to_frame([prompt(answer) for answer in answers if answer], "prompts")
 
@@ -43,13 +43,15 @@ def source(tmp_path: Path, *ids: str, key: str = "k") -> Part:
     return part
 
 
-def go(step: Step, engine: Echo | None = None) -> None:
+def go(step: PartTask, engine: Echo | None = None) -> None:
     with Progress("test", 1) as progress:
-        run([step], progress, (lambda: engine) if engine else None)
+        make_parts([step], progress, (lambda: engine) if engine else None)
 
 
 def test_a_part_whose_key_holds_is_left_alone(tmp_path: Path) -> None:
-    step = Step(Part(tmp_path / "out.parquet"), "prompts", (source(tmp_path, "a", "b"),), "identity", asks)
+    step = PartTask(
+        Part(tmp_path / "out.parquet"), "prompts", (source(tmp_path, "a", "b"),), "identity", asks
+    )
     engine = Echo()
     go(step, engine)
     before = step.part.path.stat().st_mtime_ns
@@ -61,26 +63,26 @@ def test_a_part_whose_key_holds_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", ["identity", "input"])
 def test_a_part_made_of_something_else_is_made_again(tmp_path: Path, change: str) -> None:
     out, first = Part(tmp_path / "out.parquet"), source(tmp_path, "a")
-    go(Step(out, "prompts", (first,), "identity", asks), Echo())
+    go(PartTask(out, "prompts", (first,), "identity", asks), Echo())
     if change == "input":
         first = source(tmp_path, "a", "b", key="k2")
     engine = Echo()
-    go(Step(out, "prompts", (first,), "identity" if change == "input" else "other", asks), engine)
+    go(PartTask(out, "prompts", (first,), "identity" if change == "input" else "other", asks), engine)
     assert engine.asked == (["a", "b"] if change == "input" else ["a"])
 
 
 def test_an_incomplete_part_asks_again_and_marks_what_is_made_of_it(tmp_path: Path) -> None:
-    first = Step(Part(tmp_path / "one/0.parquet"), "prompts", (source(tmp_path, "a", "b"),), 1, asks)
-    second = Step(
-        Part(tmp_path / "two/0.parquet"), "prompts", (first.part,), 2, no_requests(lambda frame: frame)
+    first = PartTask(Part(tmp_path / "one/0.parquet"), "prompts", (source(tmp_path, "a", "b"),), 1, asks)
+    second = PartTask(
+        Part(tmp_path / "two/0.parquet"), "prompts", (first.part,), 2, without_requests(lambda frame: frame)
     )
     go(first, Echo(down=["b"]))
     go(second)
-    abouts = [step.part.about() for step in (first, second)]
+    abouts = [step.part.read_info() for step in (first, second)]
     assert [(about.rows, about.incomplete) for about in abouts if about] == [(1, 1), (1, 1)]
     go(first, Echo())
     go(second)
-    abouts = [step.part.about() for step in (first, second)]
+    abouts = [step.part.read_info() for step in (first, second)]
     assert [(about.rows, about.incomplete) for about in abouts if about] == [(2, 0), (2, 0)]
 
 
@@ -92,6 +94,6 @@ def test_parts_have_the_same_bytes_whatever_the_order_of_their_rows(tmp_path: Pa
 
 
 def test_a_missing_input_is_named(tmp_path: Path) -> None:
-    step = Step(Part(tmp_path / "out.parquet"), "prompts", (Part(tmp_path / "no.parquet"),), 1, asks)
+    step = PartTask(Part(tmp_path / "out.parquet"), "prompts", (Part(tmp_path / "no.parquet"),), 1, asks)
     with pytest.raises(InputError, match=r"no\.parquet: not made yet; the stage that makes it runs first"):
         go(step, Echo())
