@@ -55,14 +55,14 @@ def storage_errors(path: Path) -> Iterator[None]:
         reason = error.strerror or " ".join(str(error).split())
         if error.errno in NOT_ALLOWED:
             raise InputError(f"{path}: {reason}; expected a place to read from and write to") from None
-        raise Unavailable(f"{path}: {reason}; what was made so far is kept") from None
+        raise Unavailable(f"{path}: {reason}; nothing made is lost, run again to continue") from None
     except Exception as error:
         if is_local(path):
             raise
         # Every client library of object storage has errors of its own for a storage that is away.
         reason = " ".join(str(error).split())
         raise Unavailable(
-            f"{path}: {type(error).__name__}: {reason[:200]}; what was made so far is kept"
+            f"{path}: {type(error).__name__}: {reason[:200]}; nothing made is lost, run again to continue"
         ) from None
 
 
