@@ -1,182 +1,314 @@
-"""The pictures of cards, as SVG, once on light and once on dark ground.
+"""Charts for cards and the report: one palette, one rule for ticks, and drawings in SVG.
 
-Of a dataset: how scores and margins spread in each language, from the quantiles that stand in the card's tables too. Of a
-checkpoint: its training curve.
+A card shows SVG files, one on a light and one on a dark ground. The report places marks by CSS, at positions
+in percent of a plot, so that labels and dots keep their size on any screen; its colours are CSS variables of
+the same palette.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from polypref.languages.codes import LANGUAGES
+from polypref.languages.codes import LANGUAGES, by_name
 
-THEMES = {
-    "light": {
-        "ink": "#1f2328",
-        "soft": "#59636e",
-        "rule": "#d1d9e0",
-        "chosen": "#0969da",
-        "rejected": "#bc4c00",
-        "ground": "#ffffff",
-    },
-    "dark": {
-        "ink": "#f0f6fc",
-        "soft": "#9198a1",
-        "rule": "#3d444d",
-        "chosen": "#4493f8",
-        "rejected": "#db6d28",
-        "ground": "#0d1117",
-    },
+Point = tuple[float, float]
+Range = tuple[float, float]
+Colours = Mapping[str, str]
+
+# name: (on a light ground, on a dark one). Chosen and rejected, and trained and base, differ along the axis
+# from blue to yellow, which red-green colour-blind readers see.
+PALETTE = {
+    "ground": ("#ffffff", "#1a1e22"),
+    "ink": ("#1c2024", "#e7e5df"),
+    "soft": ("#596068", "#a4abb2"),
+    "faint": ("#80868d", "#6d757d"),
+    "rule": ("#e3e0d8", "#2c3237"),
+    "chosen": ("#0c7489", "#4db7cb"),
+    "rejected": ("#bb5320", "#ec8d53"),
+    "trained": ("#3466b0", "#82aef0"),
+    "base": ("#95690a", "#d9a94a"),
+    "tie": ("#cfcbc1", "#4a5158"),
+    "neutral": ("#7d858d", "#8a929a"),
+    "category-0": ("#6d5aa6", "#a593dc"),
+    "category-1": ("#5f8f4e", "#8dbb79"),
+    "category-2": ("#b5547f", "#d983a9"),
+    "category-3": ("#c9a227", "#dcb94a"),
+    "category-4": ("#4f77a8", "#80a9d8"),
+    "category-5": ("#8a9097", "#7b838b"),
 }
-ROW, TOP, LABELS, PANEL, GAP = 22, 44, 170, 300, 40  # pixels
-CURVE_WIDTH, CURVE_HEIGHT = 240, 120
+THEMES = {
+    "light": {name: light for name, (light, _) in PALETTE.items()},
+    "dark": {name: dark for name, (_, dark) in PALETTE.items()},
+}
+CSS = {name: f"var(--{name})" for name in PALETTE}
+
+MINUS = "\N{MINUS SIGN}"
+QUANTILE_LEGEND = "line: 5% to 95% of the rows; bar: 25% to 75%; mark: median"
+# Pixels of a picture of quantiles: a language's row, the head, the names, a panel, the gap after it.
+ROW, HEAD, NAMES, PANEL, GAP = 22, 44, 170, 300, 40
+# Pixels of a curve with its labels, and of the plot within it.
+CURVE_WIDTH, CURVE_HEIGHT = 330, 190
+PLOT_LEFT, PLOT_TOP, PLOT_WIDTH, PLOT_HEIGHT = 52, 36, 262, 124
 
 
-def picture(name: str, says: str) -> str:
-    """The Markdown that shows `assets/NAME-light.svg`, or the dark one where a page is dark."""
-    return f"""<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="assets/{name}-dark.svg">
-  <img alt="{says}" src="assets/{name}-light.svg">
-</picture>"""
+def css_variables() -> str:
+    """Return the palette as CSS variables that follow the reader's colour scheme."""
+    light = " ".join(f"--{name}: {colour};" for name, colour in THEMES["light"].items())
+    dark = " ".join(f"--{name}: {colour};" for name, colour in THEMES["dark"].items())
+    return f":root {{ {light} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark} }} }}"
 
 
-def plots(facts: Mapping[str, Any]) -> dict[str, str]:
-    """{path: SVG}; none for a table without scores."""
-    panels = _panels(facts)
-    return (
-        {
-            f"assets/scores-{theme}.svg": _svg(panels, facts["languages"], colours)
-            for theme, colours in THEMES.items()
-        }
-        if panels
-        else {}
+# Scales
+
+
+def extent(values: Iterable[float], include: Sequence[float] = (), padding: float = 0.05) -> Range:
+    """Return the range of `values` and `include`, never empty.
+
+    It is wider by a share of `padding` on each side, except where a value of `include` is the end.
+    """
+    values = list(values)
+    low, high = min([*values, *include], default=0.0), max([*values, *include], default=1.0)
+    room = (high - low) * padding
+    if low == high:
+        room = abs(high) * padding or 0.5
+    fixed = set(include) - set(values)
+    return (low if low in fixed else low - room), (high if high in fixed else high + room)
+
+
+def position(value: float, over: Range) -> float:
+    """Return the place of `value` between the ends of `over` in percent; values beyond an end stand at it."""
+    low, high = over
+    return round(100 * min(max((value - low) / (high - low), 0.0), 1.0), 2)
+
+
+def ticks(over: Range, count: int = 4) -> list[float]:
+    """Return the multiples of 1, 2 or 5 × 10^k within `over`, by a step that gives about `count`."""
+    low, high = over
+    power = 10.0 ** math.floor(math.log10((high - low) / count))
+    step = min(
+        (factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs((high - low) / step - count)
     )
+    # 1e-9: a tick at the very end counts, although the division may come out a rounding error beyond it.
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(n * step, 12) + 0.0 for n in range(first, last + 1)]  # + 0.0 turns -0.0 into 0.0
 
 
-def curves(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> dict[str, str]:
-    """{path: SVG} of each column over the steps of a training; none for a curve of fewer than two points."""
-    found = {
-        name: [(float(row["step"]), float(row[name])) for row in rows if row.get(name) is not None]
-        for name in columns
-    }
-    drawn = {name: points for name, points in found.items() if len(points) > 1}
-    return (
-        {f"assets/curve-{theme}.svg": _curves(drawn, colours) for theme, colours in THEMES.items()}
-        if drawn
-        else {}
-    )
+def tick_label(value: float) -> str:
+    return f"{value:,.10g}".replace("-", MINUS)
 
 
-def _curves(drawn: Mapping[str, Sequence[tuple[float, float]]], colours: Mapping[str, str]) -> str:
-    out = []
-    for n, (name, points) in enumerate(drawn.items()):
-        left, (steps, values) = 60 + n * (CURVE_WIDTH + 70), zip(*points, strict=True)
-        low, high, first, last = min(values), max(values), min(steps), max(steps)
-        bottom = TOP + CURVE_HEIGHT
-        path = " ".join(
-            f"{left + CURVE_WIDTH * (x - first) / (last - first):.1f},{bottom - CURVE_HEIGHT * (y - low) / ((high - low) or 1):.1f}"
-            for x, y in points
+def axis(over: Range, count: int = 4, label: Callable[[float], str] = tick_label) -> list[tuple[str, float]]:
+    """Return the label and the position in percent of every tick."""
+    return [(label(tick), position(tick, over)) for tick in ticks(over, count)]
+
+
+# Histograms and curves
+
+
+def bars(counts: Sequence[int], most: int, base: float = 100.0, height: float = 100.0) -> str:
+    """Return the path of a bar for every count, in percent of a plot.
+
+    Bars stand on the line at `base` (0 is the top); `most` rows are `height` high, downwards if negative.
+    """
+    width = 100 / len(counts)
+    gap = 0.06 * width
+    path = ""
+    for i, count in enumerate(counts):
+        if count:
+            left, right = i * width + gap, (i + 1) * width - gap
+            path += f"M{left:.2f} {base:g}V{base - height * count / most:.2f}H{right:.2f}V{base:g}Z"
+    return path
+
+
+def running_mean(points: Sequence[Point], width: int) -> list[Point]:
+    """Return every point at the mean of the `width` points around it, fewer at the ends."""
+    half = width // 2
+    means = []
+    for i, (x, _) in enumerate(points):
+        window = [y for _, y in points[max(0, i - half) : i + half + 1]]
+        means.append((x, sum(window) / len(window)))
+    return means
+
+
+def curve_points(rows: Iterable[Mapping[str, Any]], column: str) -> list[Point]:
+    """Return (step, value) for the rows of a training log with a finite value; none for fewer than two."""
+    points = []
+    for row in rows:
+        value = row.get(column)
+        if isinstance(value, int | float) and math.isfinite(value):
+            points.append((float(row["step"]), float(value)))
+    return points if len(points) > 1 else []
+
+
+def curve_svg(title: str, points: Sequence[Point], y: Range) -> str:
+    """Return one curve as an SVG element for the report."""
+    drawing = _curve(title, points, y, CSS)
+    return _svg(CURVE_WIDTH, CURVE_HEIGHT, f"{title} by step", drawing)
+
+
+def curve_pictures(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
+    """Return {path: SVG} of the curves of a training log; `columns` is {column: title}."""
+    curves = {title: curve_points(rows, column) for column, title in columns.items()}
+    curves = {title: points for title, points in curves.items() if points}
+    pictures = {}
+    for theme, colours in THEMES.items():
+        drawing = []
+        for n, (title, points) in enumerate(curves.items()):
+            curve = _curve(title, points, extent(y for _, y in points), colours)
+            drawing += [f'<g transform="translate({n * CURVE_WIDTH} 0)">', *curve, "</g>"]
+        width = len(curves) * CURVE_WIDTH
+        pictures[f"assets/curve-{theme}.svg"] = _picture(
+            width, CURVE_HEIGHT, "Training curve", drawing, colours
         )
-        out.append(_text(left, 18, name.replace("_", " "), colours["ink"], weight=600))
-        for y, value in ((TOP, high), (bottom, low)):
-            out.append(f'<path d="M{left} {y}h{CURVE_WIDTH}" stroke="{colours["rule"]}"/>')
-            out.append(_text(left - 6, y + 4, f"{value:.3g}", colours["soft"], anchor="end"))
-        out.append(_text(left, bottom + 18, f"step {first:g}", colours["soft"]))
-        out.append(_text(left + CURVE_WIDTH, bottom + 18, f"{last:g}", colours["soft"], anchor="end"))
-        out.append(f'<polyline points="{path}" fill="none" stroke="{colours["chosen"]}" stroke-width="1.5"/>')
-    return _page(
-        60 + len(drawn) * (CURVE_WIDTH + 70), TOP + CURVE_HEIGHT + 30, "Training curve", out, colours
-    )
+    return pictures if curves else {}
 
 
-def _page(width: int, height: int, says: str, content: Sequence[str], colours: Mapping[str, str]) -> str:
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-            f'font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="{says}">',
-            f'<rect width="{width}" height="{height}" rx="6" fill="{colours["ground"]}"/>',
-            *content,
-            "</svg>\n",
-        ]
-    )
+def _curve(title: str, points: Sequence[Point], y: Range, colours: Colours) -> list[str]:
+    """Draw a curve with its axes; from 36 points on, it is a running mean over a thin line of the points."""
+    x = extent((step for step, _ in points), padding=0.0)
+    right, bottom = PLOT_LEFT + PLOT_WIDTH, PLOT_TOP + PLOT_HEIGHT
+    window = len(points) // 12
+    mean = running_mean(points, window) if window > 2 else points
+
+    def place(point: Point) -> str:
+        across, up = position(point[0], x) / 100, position(point[1], y) / 100
+        return f"{PLOT_LEFT + PLOT_WIDTH * across:.1f} {bottom - PLOT_HEIGHT * up:.1f}"
+
+    def line(through: Sequence[Point], style: str) -> str:
+        path = "L".join(place(point) for point in through)
+        return f'<path d="M{path}" fill="none" stroke="{colours["trained"]}" {style}/>'
+
+    drawing = [
+        _text(PLOT_LEFT, 18, title, colours["ink"], weight=600),
+        _text(right, 18, f"{mean[-1][1]:.4g} at the end".replace("-", MINUS), colours["soft"], "end"),
+        _text(PLOT_LEFT, bottom + 18, f"step {points[0][0]:,.0f}", colours["soft"]),
+        _text(right, bottom + 18, f"{points[-1][0]:,.0f}", colours["soft"], "end"),
+    ]
+    for label, up in axis(y, 3):
+        height = round(bottom - PLOT_HEIGHT * up / 100, 1)
+        drawing.append(f'<path d="M{PLOT_LEFT} {height}h{PLOT_WIDTH}" stroke="{colours["rule"]}"/>')
+        drawing.append(_text(PLOT_LEFT - 8, height + 4, label, colours["soft"], "end"))
+    if window > 2:
+        drawing.append(line(points, 'stroke-opacity="0.3"'))
+    drawing.append(line(mean, 'stroke-width="2" stroke-linejoin="round"'))
+    end_x, end_y = place(mean[-1]).split()
+    drawing.append(f'<circle cx="{end_x}" cy="{end_y}" r="3.5" fill="{colours["trained"]}"/>')
+    return drawing
 
 
-def _panels(facts: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """A panel's title, and what it shows: the names of quantiles and their colours."""
-    names = dict.fromkeys(
-        name for about in facts["languages"].values() for name, found in about["quantiles"].items() if found
-    )
-    if {"chosen_score", "rejected_score"} <= names.keys():
-        return [
-            ("score: chosen, rejected", [("chosen_score", "chosen"), ("rejected_score", "rejected")]),
-            ("margin", [("margin", "soft")]),
-        ]
-    return [(name, [(name, "chosen")]) for name in names if name.endswith("score")][:2]
+# Quantiles by language
 
 
-def _svg(
-    panels: Sequence[tuple[str, list[tuple[str, str]]]],
-    languages: Mapping[str, Any],
-    colours: Mapping[str, str],
-) -> str:
-    shown = {
-        code: about["quantiles"]
-        for code, about in languages.items()
-        if any(about["quantiles"].get(n) for _, s in panels for n, _ in s)
-    }
-    width, height = LABELS + len(panels) * (PANEL + GAP), TOP + ROW * len(shown) + 40
-    out = []
-    for row, code in enumerate(shown):
-        out.append(_text(12, TOP + ROW * row + 15, LANGUAGES[code].name, colours["ink"]))
-    for n, (title, series) in enumerate(panels):
-        out += _panel(LABELS + n * (PANEL + GAP), title, series, list(shown.values()), colours)
-    out.append(
-        _text(12, height - 10, "line: 5% to 95% of the rows; bar: 25% to 75%; mark: median", colours["soft"])
-    )
-    return _page(width, height, "Quantiles of scores and margins by language", out, colours)
+def score_pictures(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Return {path: SVG} of the quantiles of scores and margins by language; empty without scores."""
+    panels = _score_panels(facts["languages"])
+    names = set[str]().union(*panels)
+    quantiles = {}
+    for code in by_name(facts["languages"]):
+        measured = facts["languages"][code]["quantiles"]
+        if any(measured.get(name) for name in names):
+            quantiles[code] = measured
+    width, height = NAMES + len(panels) * (PANEL + GAP), HEAD + ROW * len(quantiles) + 40
+    pictures = {}
+    for theme, colours in THEMES.items():
+        drawing = [_text(12, height - 10, QUANTILE_LEGEND, colours["soft"])]
+        for row, code in enumerate(quantiles):
+            drawing.append(_text(12, HEAD + ROW * row + 15, LANGUAGES[code].name, colours["ink"]))
+        for n, series in enumerate(panels):
+            drawing += _panel(NAMES + n * (PANEL + GAP), series, list(quantiles.values()), colours)
+        title = "Quantiles of scores and margins by language"
+        pictures[f"assets/scores-{theme}.svg"] = _picture(width, height, title, drawing, colours)
+    return pictures if panels else {}
+
+
+def _score_panels(languages: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return what every panel shows: {name of the quantiles: name of their colour}."""
+    names: dict[str, None] = {}
+    for measured in languages.values():
+        names |= dict.fromkeys(name for name, quantiles in measured["quantiles"].items() if quantiles)
+    if "chosen_score" in names and "rejected_score" in names:
+        return [{"chosen_score": "chosen", "rejected_score": "rejected"}, {"margin": "neutral"}]
+    return [{name: "neutral"} for name in names if name.endswith("score")][:2]
 
 
 def _panel(
     left: int,
-    title: str,
-    series: Sequence[tuple[str, str]],
-    quantiles: Sequence[Mapping[str, Any]],
-    colours: Mapping[str, str],
+    series: Mapping[str, str],
+    languages: Sequence[Mapping[str, Mapping[str, float]]],
+    colours: Colours,
 ) -> list[str]:
-    found = [about[name] for about in quantiles for name, _ in series if about.get(name)]
-    low, high = float(min(q["p5"] for q in found)), float(max(q["p95"] for q in found))
-    span = (high - low) or 1.0
-
-    def x(value: float) -> float:
-        return round(left + PANEL * (value - low) / span, 1)
-
-    bottom = TOP + ROW * len(quantiles)
-    out = []
-    words = title.split(", ")
-    if len(series) > 1:  # the names carry the colours of what they name
-        spans = "".join(
-            f'<tspan fill="{colours[colour]}">{escape(name.replace("_", " "))}</tspan>  '
-            for name, colour in series
+    """Draw the quantiles of every language, {name: {quantile: value}} each, in the panel from `left` on."""
+    over = score_range(languages, series)
+    drawing = []
+    title = ""
+    for name, colour in series.items():
+        fill = colours["ink"] if len(series) == 1 else colours[colour]  # several names are their own legend
+        title += f'<tspan fill="{fill}">{escape(name.replace("_", " "))}</tspan>  '
+    drawing.append(f'<text x="{left}" y="18" font-weight="600" xml:space="preserve">{title.rstrip()}</text>')
+    for label, at in axis(over):
+        x = round(left + PANEL * at / 100, 1)
+        drawing.append(
+            f'<path d="M{x} {HEAD - 6}V{HEAD + ROW * len(languages)}" stroke="{colours["rule"]}"/>'
         )
-        out.append(f'<text x="{left}" y="18" font-weight="600" xml:space="preserve">{spans}</text>')
-    else:
-        out.append(_text(left, 18, words[0], colours["ink"], weight=600))
-    for value in (low, (low + high) / 2, high):
-        out.append(f'<path d="M{x(value)} {TOP - 6}V{bottom}" stroke="{colours["rule"]}"/>')
-        out.append(_text(x(value), TOP - 10, f"{value:.3g}", colours["soft"], anchor="middle"))
-    for row, about in enumerate(quantiles):
-        for k, (name, colour) in enumerate(series):
-            q, fill = about.get(name), colours[colour]
-            if not q:
-                continue
-            y = TOP + ROW * row + (11 if len(series) == 1 else 7 + 9 * k)
-            out.append(f'<path d="M{x(q["p5"])} {y}H{x(q["p95"])}" stroke="{fill}"/>')
-            out.append(
-                f'<rect x="{x(q["p25"])}" y="{y - 3}" width="{max(x(q["p75"]) - x(q["p25"]), 1):.1f}" height="6" fill="{fill}"/>'
-            )
-            out.append(f'<path d="M{x(q["p50"])} {y - 4}v8" stroke="{colours["ground"]}" stroke-width="2"/>')
-    return out
+        drawing.append(_text(x, HEAD - 10, label, colours["soft"], "middle"))
+    for row, measured in enumerate(languages):
+        for n, (name, colour) in enumerate(series.items()):
+            y = HEAD + ROW * row + (11 if len(series) == 1 else 7 + 9 * n)
+            if measured.get(name):
+                drawing += _box(left, y, measured[name], over, colours[colour], colours["ground"])
+    return drawing
+
+
+def score_range(languages: Iterable[Mapping[str, Mapping[str, float]]], names: Iterable[str]) -> Range:
+    """Return the range that holds the quantiles called `names` of all languages."""
+    names = list(names)
+    ends = []
+    for measured in languages:
+        for name in names:
+            quantiles = measured.get(name)
+            if quantiles:
+                ends += [quantiles["p5"], quantiles["p95"]]
+    return extent(ends)
+
+
+def _box(left: int, y: int, quantiles: Mapping[str, float], over: Range, fill: str, ground: str) -> list[str]:
+    """Draw the quantiles of one language on the line at `y`."""
+    x = {name: round(left + PANEL * position(value, over) / 100, 1) for name, value in quantiles.items()}
+    width = max(x["p75"] - x["p25"], 1)
+    return [
+        f'<path d="M{x["p5"]} {y}H{x["p95"]}" stroke="{fill}"/>',
+        f'<rect x="{x["p25"]}" y="{y - 3}" width="{width:.1f}" height="6" fill="{fill}"/>',
+        f'<path d="M{x["p50"]} {y - 4}v8" stroke="{ground}" stroke-width="2"/>',
+    ]
+
+
+# SVG
+
+
+def picture_tag(name: str, description: str) -> str:
+    """Return the Markdown that shows `assets/NAME-light.svg`, or the dark one on a dark page."""
+    return f"""<picture>
+  <source media="(prefers-color-scheme: dark)" srcset="assets/{name}-dark.svg">
+  <img alt="{description}" src="assets/{name}-light.svg">
+</picture>"""
+
+
+def _picture(width: int, height: int, description: str, drawing: Sequence[str], colours: Colours) -> str:
+    """Return an SVG file with its own ground: a page may be dark although the reader's system is not."""
+    ground = f'<rect width="{width}" height="{height}" rx="6" fill="{colours["ground"]}"/>'
+    attributes = f'xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+    return _svg(width, height, description, [ground, *drawing], attributes)
+
+
+def _svg(width: int, height: int, description: str, drawing: Sequence[str], attributes: str = "") -> str:
+    head = (
+        f'<svg {attributes}viewBox="0 0 {width} {height}" '
+        f'font-family="system-ui, sans-serif" font-size="12" role="img" aria-label="{escape(description)}">'
+    )
+    return "\n".join([head, *drawing, "</svg>\n"])
 
 
 def _text(x: float, y: float, text: str, fill: str, anchor: str = "start", weight: int = 400) -> str:
-    return f'<text x="{x}" y="{y}" fill="{fill}" text-anchor="{anchor}" font-weight="{weight}">{escape(text)}</text>'
+    style = f'fill="{fill}" text-anchor="{anchor}" font-weight="{weight}"'
+    return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from polypref.cards.charts import picture, plots
+from polypref.cards.charts import picture_tag, score_pictures
 from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
 from polypref.cards.licences import parts
 from polypref.cards.markers import put_together, taken_apart
@@ -50,7 +50,8 @@ def dataset_card(
 
 
 def _body(facts: Mapping[str, Any], repo: str) -> str:
-    table, languages, builds = facts["table"], facts["languages"], facts["builds"]
+    table, builds = facts["table"], facts["builds"]
+    languages = {code: facts["languages"][code] for code in by_name(facts["languages"])}
     words = yaml.safe_load((TEMPLATES / "dataset_card.yaml").read_text("utf-8"))
     some = next(
         (code for code, about in languages.items() if about["files"] and code != "eng_Latn"), "eng_Latn"
@@ -65,8 +66,10 @@ def _body(facts: Mapping[str, Any], repo: str) -> str:
         "sizes": _sizes(languages),
         "funnel": _funnel(facts["funnel"]),
         "scored": ", ".join(f"`{name}`" for name in _scored(languages)),
-        "plot": picture("scores", "Quantiles of scores and margins by language; the tables have the numbers.")
-        if plots(facts)
+        "plot": picture_tag(
+            "scores", "Quantiles of scores and margins by language; the tables have the numbers."
+        )
+        if score_pictures(facts)
         else "",
         "longer": words["longer"][table],
         "scores": _scores(languages),

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from polypref.cards.charts import plots
+from polypref.cards.charts import score_pictures
 from polypref.cards.dataset_card import dataset_card
 from polypref.cards.funnel import without_languages
 from polypref.cards.licences import licence, parts
@@ -84,7 +84,7 @@ def documents(
     card = dataset_card(facts, existing, repo, draft)
     return {
         "facts.json": facts_text(facts).encode(),
-        **{path: svg.encode() for path, svg in plots(facts).items()},
+        **{path: svg.encode() for path, svg in score_pictures(facts).items()},
         "README.md": card.encode(),
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from polypref.cards.charts import curves, picture
+from polypref.cards.charts import curve_pictures, picture_tag
 from polypref.cards.markers import listed, put_together, taken_apart
 from polypref.languages.codes import LANGUAGES
 
@@ -15,7 +15,7 @@ NOT_HYPER = {"method", "base", "data", "reward", "control"}
 
 def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
     """{path: content} of the card (see `model_card`) and its pictures."""
-    drawn = curves(facts["curve"], list(facts["method"]["curve"]))
+    drawn = curve_pictures(facts["curve"], facts["method"]["curve"])
     return {
         "README.md": model_card(facts, existing).encode(),
         **{path: svg.encode() for path, svg in drawn.items()},
@@ -46,8 +46,8 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
         language_names={code: LANGUAGES[code].name for code in LANGUAGES},
         columns=columns,
-        picture=picture("curve", "Training curve; the table has some of its numbers.")
-        if curves(facts["curve"], columns)
+        picture=picture_tag("curve", "Training curve; the table has some of its numbers.")
+        if curve_pictures(facts["curve"], facts["method"]["curve"])
         else "",
         curve_rows=_spread(facts["curve"], 8),
     )

@@ -224,16 +224,17 @@ def test_the_picture_shows_the_quantiles(folder: Path) -> None:
         for n, columns in enumerate((["chosen_score", "rejected_score"], ["margin"])):
             ends = [
                 [rows_of(folder, code)[column].quantile(q, "linear") for q in (0.05, 0.95)]
-                for code in CODES
+                for code in ("eng_Latn", "deu_Latn", "hin_Deva", "nob_Latn")  # by English name
                 for column in columns
             ]
             low, high = min(end[0] for end in ends), max(end[1] for end in ends)
-            left = charts.LABELS + n * (charts.PANEL + charts.GAP)
+            low, high = low - 0.05 * (high - low), high + 0.05 * (high - low)
+            left = charts.NAMES + n * (charts.PANEL + charts.GAP)
             expected += [
                 [left + charts.PANEL * (value - low) / (high - low) for value in end] for end in ends
             ]
         assert [x for pair in lines for x in pair] == pytest.approx(
-            [x for pair in expected for x in pair], abs=0.06
+            [x for pair in expected for x in pair], abs=0.1
         )
         assert all(LANGUAGES[code].name.split(" (")[0] in svg for code in CODES)
 

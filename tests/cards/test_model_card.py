@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import yaml
 
+from polypref.cards.charts import PALETTE
 from polypref.cards.model_card import documents, model_card
 from polypref.training.rloo import METHOD
 
@@ -94,17 +95,18 @@ def test_the_picture_draws_the_curve() -> None:
     assert list(drawn) == ["README.md", "assets/curve-light.svg", "assets/curve-dark.svg"]
     assert b'srcset="assets/curve-dark.svg"' in drawn["README.md"]
     svg = ElementTree.fromstring(drawn["assets/curve-light.svg"])
-    reward, kl = (
-        [tuple(map(float, xy.split(","))) for xy in line.attrib["points"].split()]
-        for line in svg.iter(f"{SVG}polyline")
-    )
-    assert (reward[0], reward[-1]) == (
-        (60.0, 164.0),
-        (300.0, 44.0),
-    )  # from the lowest left to the highest right
-    assert (len(reward), {y for _, y in kl}) == (100, {164.0})
+    paths = [path for path in svg.iter(f"{SVG}path") if path.attrib["stroke"] == PALETTE["trained"][0]]
+    reward, reward_mean, kl, _ = [
+        [tuple(map(float, point.split())) for point in path.attrib["d"].removeprefix("M").split("L")]
+        for path in paths
+    ]
+    # From the lowest left to the highest right, with 5% of the range below and above.
+    assert (reward[0], reward[-1]) == ((52.0, 154.4), (314.0, 41.6))
+    assert (len(reward), len(reward_mean), {y for _, y in kl}) == (100, 100, {98.0})
     texts = [text.text for text in svg.iter(f"{SVG}text")]
-    assert texts == ["reward", "10", "0.1", "step 1", "100", "kl", "0.01", "0.01", "step 1", "100"]
+    assert texts[:4] == ["reward", "9.8 at the end", "step 1", "100"]
+    assert texts[4:7] == ["0", "5", "10"]
+    assert texts[7:9] == ["KL to the base", "0.01 at the end"]
     assert list(documents({**FACTS, "curve": FACTS["curve"][:1]})) == ["README.md"]
 
 
