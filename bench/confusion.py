@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import mean
 
 from bench.real_text import CODES, jsonl
-from polypref.languages.confusion import Confusion, confusion, line_pass_rate, word_pass_rate
+from polypref.languages.confusion import Confusion, find_confusion, line_pass_rate, word_pass_rate
 
 OTHER_SCRIPTS = ("ar", "hi", "ja", "ko", "ru", "zh")
 
@@ -18,7 +18,7 @@ def monolingual(data: Path, model: str) -> tuple[float, float]:
     for row in jsonl(data / f"language_confusion/outputs_{model}.jsonl.gz"):
         if row["task"] == "monolingual":
             found[row["language"], row["source"]].append(
-                confusion(row["completion"], CODES[row["language"]], _english(data))
+                find_confusion(row["completion"], CODES[row["language"]], _english(data))
             )
     lines, words = defaultdict(list), defaultdict(list)
     for (code, _), group in found.items():

@@ -40,7 +40,7 @@ def metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]
         )
     )
     own = {
-        "language": sorted({LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in languages}),
+        "language": sorted({LANGUAGES[code].short_code for code in languages}),
         **({"license": facts["license"]} if facts.get("license") else {}),
         "pretty_name": facts["title"],
         "size_categories": [next((size for limit, size in SIZES.items() if rows < limit), "10M<n<100M")],

@@ -57,9 +57,7 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
 
 def _metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """What the Hub reads; a base model or data that lie in a local folder have no id there and are named in the text alone."""
-    languages = dict.fromkeys(
-        LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in facts["data"]["rows"]
-    )
+    languages = dict.fromkeys(LANGUAGES[code].short_code for code in facts["data"]["rows"])
     optional = {
         "license": facts["license"],
         "base_model": facts["base"]["model"] if facts["base"]["on_hub"] else None,

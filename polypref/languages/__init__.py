@@ -1,1 +1,1 @@
-"""Languages: their codes and names, verification of a text's language, identifiers, and language confusion rates."""
+"""Languages: codes and names, scripts, verification of a text's language, identifiers, confusion rates."""

@@ -1,11 +1,8 @@
-"""Every FLORES-200 language: its codes, names and script, and how to find one by whatever name a person or a dataset gives it.
+"""The 204 languages of FLORES-200: codes, names, writing, and the lookup of a language by any of its names.
 
-languages.csv is the data: the 202 codes of the NLLB-200 tokenizer, and the two that only FLORES-200 has (arb_Latn, min_Arab). Santali
-keeps NLLB's code `sat_Beng`, though its text is in Ol Chiki: so `script` says Olck. `iso639_1` and `bcp47` are the macrolanguage's where
-FLORES has its usual member (arb_Arab: ar). `langdetect` and `lingua` name what those detectors were trained on, not what they answer for a
-close relative (no dialect of Arabic has one).
-
-Not known here: regional varieties, the languages that FLORES+ added, which model knows a language.
+languages.csv is the only source of these facts, one row for each language: the 202 codes of NLLB-200's
+tokenizer, and two that only FLORES-200 has (arb_Latn, min_Arab). `Language` describes its columns. Regional
+varieties, the languages that FLORES+ added later, and which model knows which language are not in it.
 """
 
 import csv
@@ -16,50 +13,53 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from polypref.errors import InputError
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """One row of languages.csv; what a language does not have is None."""
+    """One row of languages.csv; an empty field is None."""
 
     code: str  # FLORES-200: deu_Latn
-    iso639_1: str | None
+    iso639_1: str | None  # of the macrolanguage where this is its usual member: arb_Arab has ar
     iso639_3: str
-    bcp47: str  # with a script only where FLORES has the language in two: ace-Arab, zh-Hans
+    bcp47: str  # with a script only where FLORES-200 has the language in two: ace-Arab, zh-Hans
     name: str  # in English
     own_name: str  # in the language and script itself, NFC
-    script: str  # ISO 15924
+    # Codes that FLORES+ renamed (its CHANGELOG, 2.0-rc.1 and rc.2) and codes whose region means another row
+    # (zh-HK); then macrolanguages (at their member with most text), retired codes, FLORES-200's English
+    # names, and other common names.
+    aliases: tuple[str, ...]
+    script: (
+        str  # ISO 15924, of the text: Santali keeps NLLB's code sat_Beng, but is written in Ol Chiki (Olck)
+    )
     rtl: bool  # written from right to left
-    spaced: bool  # spaces stand between words (Vietnamese: between syllables)
-    langdetect: str | None  # label in langdetect 1.0.9
+    word_spaces: bool  # spaces stand between words (Vietnamese: between syllables)
+    sentence_spaces: bool  # spaces stand between sentences, as also in Thai, Lao, Khmer, Burmese and Tibetan
+    sentence_marks: bool  # a mark ends a sentence; in Thai and Lao only a space does, as after a clause
+    langdetect: (
+        str | None
+    )  # label in langdetect 1.0.9; like lingua's, only of a language that it was trained on
     lingua: str | None  # member of lingua.Language
     xlsum: str | None  # config of csebuetnlp/xlsum
 
+    @property
+    def short_code(self) -> str:
+        """The ISO 639 code of two letters, or else of three, which the Hub's metadata and sentencex take."""
+        return self.iso639_1 or self.iso639_3
+
 
 def _read(path: Path) -> Mapping[str, Language]:
+    flags = {"true": True, "false": False}
+    languages = {}
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return MappingProxyType(
-        {
-            row["code"]: Language(
-                code=row["code"],
-                iso639_1=row["iso639_1"] or None,
-                iso639_3=row["iso639_3"],
-                bcp47=row["bcp47"],
-                name=row["name"],
-                own_name=row["own_name"],
-                script=row["script"],
-                rtl=row["rtl"] == "true",
-                spaced=row["spaced"] == "true",
-                langdetect=row["langdetect"] or None,
-                lingua=row["lingua"] or None,
-                xlsum=row["xlsum"] or None,
-            )
-            for row in rows
-        }
-    )
+        for row in csv.DictReader(file):
+            values: dict[str, Any] = {column: flags.get(text, text or None) for column, text in row.items()}
+            values["aliases"] = tuple(filter(None, row["aliases"].split("; ")))
+            languages[row["code"]] = Language(**values)
+    return MappingProxyType(languages)
 
 
 LANGUAGES: Mapping[str, Language] = _read(Path(__file__).with_name("languages.csv"))
@@ -76,93 +76,41 @@ NAMED_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"paper-23": PAPER_23, "paper-23+hant": tuple(sorted((*PAPER_23, "zho_Hant")))}
 )
 
-# A name that rows share, be it `zh`, `min`, `Kashmiri` or lingua's CHINESE, means the row here: the script in which most of its text is
-# written today.
+# Where several rows share a name, as `zh`, `min`, `Kashmiri` or lingua's CHINESE, it means the row listed
+# here: the script in which most of the language's text is written today.
 USUAL = ("ace_Latn", "arb_Arab", "bjn_Latn", "kas_Arab", "knc_Latn", "min_Latn", "taq_Latn", "zho_Hans")
 
-# Names that are in no column, in words held together by underscores. First what FLORES+ renamed (its CHANGELOG, 2.0-rc.1 and rc.2) and
-# codes with a region that means another row; then macrolanguages (to the member that has most text), retired codes, the names that
-# FLORES-200 gives, and others in common use.
-ALIASES: Mapping[str, str] = {
-    "apc_Arab": "apc_Arab_nort3139",
-    "ajp_Arab": "apc_Arab_sout3123",
-    "est_Latn": "ekk ekk_Latn",
-    "grn_Latn": "gug gug_Latn",
-    "kon_Latn": "ktu ktu_Latn Kituba Kongo",
-    "tgl_Latn": "fil fil_Latn Filipino",
-    "aka_Latn": "twi_Latn_asan1239 Asante_Twi",
-    "twi_Latn": "twi_Latn_akua1239 Akuapem_Twi",
-    "tzm_Tfng": "zgh zgh_Tfng Standard_Moroccan_Tamazight",
-    "zho_Hans": "cmn cmn_Hans zho_simpl Simplified_Chinese Mandarin Mandarin_Chinese 中文 汉语",
-    "zho_Hant": "cmn_Hant zh_HK zh_MO zho_trad Traditional_Chinese",
-    "prs_Arab": "fa_AF",
-    "als_Latn": "sqi Tosk_Albanian",
-    "arb_Arab": "ara Modern_Standard_Arabic Standard_Arabic",
-    "arb_Latn": "Modern_Standard_Arabic_(Romanized)",
-    "ayr_Latn": "aym Aymara",
-    "azj_Latn": "aze North_Azerbaijani",
-    "bod_Tibt": "Standard_Tibetan",
-    "ckb_Arab": "Sorani",
-    "dik_Latn": "din Dinka",
-    "fuv_Latn": "ful Fulfulde Fulah",
-    "gaz_Latn": "orm West_Central_Oromo",
-    "heb_Hebr": "iw",
-    "khk_Cyrl": "mon Halh_Mongolian",
-    "kmr_Latn": "kur Kurdish Kurmanji",
-    "knc_Latn": "kau Kanuri",
-    "kor_Hang": "ko_Kore kor_Kore",
-    "lvs_Latn": "lav Standard_Latvian",
-    "mni_Beng": "Manipuri Meitei_(Bengali_script)",
-    "mya_Mymr": "Myanmar",
-    "nob_Latn": "no nor Norwegian norsk Bokmål",
-    "nno_Latn": "Nynorsk",
-    "npi_Deva": "nep",
-    "nso_Latn": "Sepedi Pedi",
-    "nya_Latn": "Chichewa",
-    "ory_Orya": "ori Oriya",
-    "pan_Guru": "Eastern_Panjabi Panjabi",
-    "pbt_Arab": "pus Southern_Pashto",
-    "pes_Arab": "fas Western_Persian Iranian_Persian Farsi",
-    "plt_Latn": "mlg Plateau_Malagasy",
-    "quy_Latn": "que Quechua",
-    "ron_Latn": "Moldovan",
-    "slv_Latn": "Slovene",
-    "swh_Latn": "swa",
-    "uzn_Latn": "uzb Northern_Uzbek",
-    "ydd_Hebr": "yid Eastern_Yiddish",
-    "yue_Hant": "Yue_Chinese",
-    "zsm_Latn": "msa Standard_Malay",
-}
-
-# A BCP-47 tag with a region: language, perhaps a script, and two letters or three digits (pt-BR, es-419, zh-Hant-HK).
+# A BCP-47 tag with a region: language, perhaps a script, two letters or three digits (pt-BR, es-419,
+# zh-Hant-HK).
 _REGION = re.compile(r"([a-z]{2,3})(-[a-z]{4})?-([a-z]{2}|[0-9]{3})")
+
+_APOSTROPHES = re.compile("[\u2018\u2019\u02bb\u02bc]")  # typographic marks and modifier letters: oʻzbekcha
 
 
 def _key(name: str) -> str:
-    """The form in which names are compared: NFC, one case, one kind of apostrophe, a hyphen for spaces, underscores and hyphens."""
-    name = re.sub("[\u2018\u2019\u02bb\u02bc]", "'", unicodedata.normalize("NFC", name).strip().casefold())
-    return re.sub(r"[\s_-]+", "-", name)
+    """Return the form in which names are compared.
+
+    That is NFC and case folded, with one kind of apostrophe and with hyphens for spaces and underscores.
+    """
+    folded = unicodedata.normalize("NFC", name).strip().casefold()
+    return re.sub(r"[\s_-]+", "-", _APOSTROPHES.sub("'", folded))
+
+
+def _names(row: Language) -> list[str]:
+    """Return every name of a language, of every kind."""
+    names = [row.code, row.bcp47, row.iso639_3, f"{row.iso639_3}-{row.script}", *row.aliases]
+    names += [row.name, row.name.split(" (")[0], row.own_name]
+    if row.iso639_1:
+        names += [row.iso639_1, f"{row.iso639_1}-{row.script}"]
+    return names + [label for label in (row.langdetect, row.lingua, row.xlsum) if label]
 
 
 def _index() -> dict[str, Language]:
-    """Every known name's key and its language. The first to claim a name keeps it: codes before names, the usual row before the others."""
-    rows = sorted(LANGUAGES.values(), key=lambda row: (row.code not in USUAL, row.code))
+    """Return {key of a name: its language}; a name that rows share belongs to the usual one of them."""
     index: dict[str, Language] = {}
-
-    def add(row: Language, *names: str | None) -> None:
-        for name in names:
-            if name:
-                index.setdefault(_key(name), row)
-
-    for row in rows:
-        add(row, row.code)
-    for row in rows:
-        scripted = [f"{code}-{row.script}" for code in (row.iso639_1, row.iso639_3) if code]
-        add(row, row.bcp47, row.iso639_1, row.iso639_3, row.langdetect, *scripted)
-    for code, names in ALIASES.items():
-        add(LANGUAGES[code], *names.split())
-    for row in rows:
-        add(row, row.name, row.name.split(" (")[0], row.own_name, row.xlsum, row.lingua)
+    for row in sorted(LANGUAGES.values(), key=lambda row: (row.code not in USUAL, row.code)):
+        for name in _names(row):
+            index.setdefault(_key(name), row)
     return index
 
 
@@ -171,54 +119,68 @@ _INDEX = _index()
 
 def _find(name: str) -> Language | None:
     key = _key(name)
-    found = _INDEX.get(key)
-    if found is None and (tag := _REGION.fullmatch(key)):
-        code, script, region = tag.groups()
-        found = _INDEX.get(code + (script or ""))
-        if found is not None and script is None:  # cmn-TW is zh-TW
-            found = _INDEX.get(f"{found.iso639_1 or code}-{region}", found)
-    return found
+    if key in _INDEX:
+        return _INDEX[key]
+    tag = _REGION.fullmatch(key)
+    if tag is None:
+        return None
+    code, script, region = tag.groups()
+    row = _INDEX.get(code + (script or ""))
+    if row is None or script is not None:
+        return row
+    # Another code of the language may be known with this region: cmn-TW is zh-TW, which is zho_Hant.
+    return _INDEX.get(f"{row.iso639_1 or code}-{region}", row)
 
 
 def _unknown(name: str, sets: Iterable[str] = ()) -> InputError:
-    """The error for a name that nothing has, with at most three known ones that are spelled almost like it."""
-    known = {key: f"{row.code!r} ({row.name})" for key, row in _INDEX.items()}
-    known |= {key: f"{key!r} ({len(NAMED_SETS[key])} languages)" for key in sets}
-    near = difflib.get_close_matches(
-        _key(name), known, n=12, cutoff=0.75
-    )  # 0.75: 'frr' is near 'fr', not near every 'f?r'
-    shown = list(dict.fromkeys(known[key] for key in near))[:3]
-    if not shown:
-        expected = "expected a FLORES-200 code, an ISO 639 code or a name, as 'deu_Latn', 'de' or 'German'"
+    """Return the error for an unknown name, with up to three known names of similar spelling."""
+    descriptions = {key: f"{row.code!r} ({row.name})" for key, row in _INDEX.items()}
+    for key in sets:
+        descriptions[key] = f"{key!r} ({len(NAMED_SETS[key])} languages)"
+    # At a cutoff of 0.75 'frr' is similar to 'fr', but not to every 'f?r'. 12, as several keys may mean one
+    # language.
+    similar = difflib.get_close_matches(_key(name), descriptions, n=12, cutoff=0.75)
+    suggestions = list(dict.fromkeys(descriptions[key] for key in similar))[:3]
+    if not suggestions:
+        expected = (
+            "expected a FLORES-200 code, an ISO 639 code or a name, such as 'deu_Latn', 'de' or 'German'"
+        )
         return InputError(f"unknown language {name!r}; {expected}")
-    *others, last = shown
-    return InputError(
-        f"unknown language {name!r}; did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
-    )
+    choices = suggestions[-1]
+    if len(suggestions) > 1:
+        choices = f"{', '.join(suggestions[:-1])} or {choices}"
+    return InputError(f"unknown language {name!r}; did you mean {choices}?")
 
 
 def language(name: str) -> Language:
-    """The language that `name` means.
+    """Return the language that `name` means.
 
-    A name is a FLORES-200 or FLORES+ code, ISO 639-1 or 639-3 (also with a script: `zh-Hant`), BCP-47, English or own name, or the label
-    in langdetect, lingua or xlsum. Case does not matter, nor whether words are held together by spaces, hyphens or underscores. A region
-    is dropped unchecked (`pt-BR`), save where it means another script or language (`zh-TW`, `fa-AF`).
+    A name is a FLORES-200 or FLORES+ code, ISO 639-1 or 639-3 (also with a script: `zh-Hant`), BCP-47, an
+    English or own name, or a label of langdetect, lingua or xlsum. Case does not matter, nor whether spaces,
+    hyphens or underscores join the words. A region is dropped unchecked (`pt-BR`), except where it means
+    another script or language (`zh-TW`, `fa-AF`).
 
     Raises InputError, in one line and with suggestions, for a name that no language has.
     """
-    if (found := _find(name)) is None:
+    row = _find(name)
+    if row is None:
         raise _unknown(name)
-    return found
+    return row
 
 
 def languages(names: Iterable[str]) -> tuple[str, ...]:
-    """The FLORES codes of names and of named sets (`paper-23`), in the given order, each once. Raises InputError as `language` does."""
+    """Return the FLORES codes of names and named sets (`paper-23`), in the given order, each once.
+
+    Raises InputError as `language` does; its suggestions include the sets.
+    """
     codes: dict[str, None] = {}
     for name in names:
-        if (members := NAMED_SETS.get(_key(name))) is None:
-            if (found := _find(name)) is None:
+        members = NAMED_SETS.get(_key(name))
+        if members is None:
+            row = _find(name)
+            if row is None:
                 raise _unknown(name, NAMED_SETS)
-            members = (found.code,)
+            members = (row.code,)
         codes.update(dict.fromkeys(members))
     return tuple(codes)
 

@@ -1,7 +1,7 @@
-"""Language confusion: do completions stay in the language wanted, line by line (LPR) and word by word (WPR)?
+"""Language confusion: how often completions stay in the wanted language, by lines (LPR) and by words (WPR).
 
-After Marchisio et al. 2024 (arXiv 2406.20052). Not known here: words of other languages than English (WPR looks for no others), and where
-Chinese and Japanese words end (two characters count as one).
+After Marchisio et al. 2024 (arXiv 2406.20052). WPR looks for English words only. The paper segments Chinese
+and Japanese words; here, where spaces do not separate words, two characters count as one.
 """
 
 import string
@@ -13,55 +13,72 @@ import regex
 from polypref.languages.codes import PAPER_23, language
 from polypref.languages.verify import verify
 
-MIN_TOKENS = 5  # a shorter line is not judged
+MIN_WORDS = 5  # of a line that is judged, as in the paper: identifiers are often wrong about shorter ones
 WORD = regex.compile(r"[\p{L}\p{M}]+")
-LATIN = regex.compile(r"[a-z]+")
-UNSPACED = ("Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr")
+ENGLISH_WORD = regex.compile(r"[a-z]{4,}")  # shorter ones are words in many languages
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What one completion shows: whether it has a line to judge, one in another language, and an English word in its lines."""
+    """What one completion shows; both faults are looked for in the judged lines only."""
 
-    judged: bool
-    wrong_line: bool
-    english_word: bool
+    judged: bool  # it has a line long enough to judge
+    wrong_line: bool  # one of them is in another language
+    english_word: bool  # one of them has a word of the English list
 
 
-def confusion(
+def find_confusion(
     completion: str,
     code: str,
-    english: Collection[str] = (),
+    english_words: Collection[str] = (),
     identifier: str = "cascade",
     among: Sequence[str] = PAPER_23,
 ) -> Confusion:
-    """One completion in the language `code`, up to a first "\\nQ:". `english`: words in lower case, the list of the benchmark."""
+    """Judge one completion in the language `code`.
+
+    It is judged up to a first "\\nQ:", from which a base model continues with questions of its own.
+    `english_words` are in lower case, as the benchmark's list; `identifier` and `among` are those of
+    `verify`.
+    """
     lines = judged_lines(completion, code)
-    wrong = any(verify(line, code, identifier=identifier, among=among).outcome == "no" for line in lines)
-    words = {word for line in lines for word in LATIN.findall(line.lower()) if len(word) > 3}
-    return Confusion(bool(lines), wrong, not words.isdisjoint(english))
+    verdicts = (verify(line, code, identifier=identifier, among=among) for line in lines)
+    wrong_line = any(verdict.outcome == "no" for verdict in verdicts)
+    words: set[str] = set()
+    for line in lines:
+        words.update(ENGLISH_WORD.findall(line.lower()))
+    return Confusion(bool(lines), wrong_line, not words.isdisjoint(english_words))
 
 
 def judged_lines(completion: str, code: str) -> list[str]:
-    """The lines, without ASCII punctuation, of five words or more."""
+    """Return the lines of five words or more, without ASCII punctuation."""
     text = completion.split("\nQ:", 1)[0].strip().translate(_NO_PUNCTUATION)
-    return [line for line in text.split("\n") if _words(line, code) >= MIN_TOKENS]
+    return [line for line in text.split("\n") if _count_words(line, code) >= MIN_WORDS]
 
 
-def line_pass_rate(found: Iterable[Confusion]) -> float | None:
-    """LPR: the share of completions with a line to judge that have no line in another language; None where there is none."""
-    judged = [one for one in found if one.judged]
-    return sum(not one.wrong_line for one in judged) / len(judged) if judged else None
+def line_pass_rate(completions: Iterable[Confusion]) -> float | None:
+    """Return LPR: of the completions with a judged line, the share without one in another language.
+
+    None if no completion has a judged line.
+    """
+    judged = [completion for completion in completions if completion.judged]
+    if not judged:
+        return None
+    return sum(not completion.wrong_line for completion in judged) / len(judged)
 
 
-def word_pass_rate(found: Iterable[Confusion]) -> float | None:
-    """WPR, of languages in other scripts than Latin: among completions that pass by lines, the share without an English word."""
-    passed = [one for one in found if one.judged and not one.wrong_line]
-    return sum(not one.english_word for one in passed) / len(passed) if passed else None
+def word_pass_rate(completions: Iterable[Confusion]) -> float | None:
+    """Return WPR: of completions that pass by lines, the share without an English word; None if none pass.
+
+    It is meant for languages in other scripts than Latin, whose words cannot be on the English list.
+    """
+    passed = [completion for completion in completions if completion.judged and not completion.wrong_line]
+    if not passed:
+        return None
+    return sum(not completion.english_word for completion in passed) / len(passed)
 
 
-def _words(line: str, code: str) -> int:
-    if language(code).script not in UNSPACED:
+def _count_words(line: str, code: str) -> int:
+    if language(code).word_spaces:
         return len(line.split())
     return sum(1 if word.isascii() else (len(word) + 1) // 2 for word in WORD.findall(line))

@@ -1,7 +1,8 @@
-"""Is a text in the language that it should be in? Verified, not guessed: first its script and letters, then a language identifier.
+"""Verification of a text's language: first its script and letters, then a language identifier.
 
-Three outcomes: yes, no, unsure (too short, or a language that the identifier does not know); unsure is not an error. It does not know
-dialects from one another, nor languages that are not among those it is told to choose among.
+The question is not which language a text is in, but whether it is in the one it should be in. The outcome is
+yes, no, or unsure (too short, or a language that the identifier does not know); unsure is not an error.
+Dialects are not told apart, nor are languages outside those that the identifier chooses among.
 """
 
 from collections import Counter
@@ -12,38 +13,31 @@ from typing import Literal
 
 import regex
 
-from polypref.languages.codes import LANGUAGES, PAPER_23, Language, language
+from polypref.languages.codes import LANGUAGES, PAPER_23, language
 from polypref.languages.identifiers import probabilities
+from polypref.languages.scripts import is_dense, is_in_script
 
-THRESHOLD = 0.2  # P(expected) below which a text of ENOUGH letters is in another language; a shorter text's is proportionally lower
-ENOUGH = 36
-MAY_BE_A_NAME = {
-    "Latn": 14,
-    "other": 3,
-}  # letters of a foreign script that say nothing yet: "Jean-Paul Sartre" stands in every language
-SCRIPT_SHARE = (
-    0.4  # names, terms and quotations in another script are common; more than half of a text rarely
+Outcome = Literal["yes", "no", "unsure"]
+
+# P(wanted language) below which a text of ENOUGH letters is in another; proportionally less for a shorter
+# one.
+THRESHOLD, ENOUGH = 0.2, 36
+# Share of letters in the wanted script; names, terms and quotations in another rarely exceed the rest.
+SCRIPT_SHARE = 0.4
+DENSITY = 3  # letters of an alphabet that weigh as much as one Han, kana or Hangul character in that share
+# Letters of other scripts that decide nothing: Latin ones of a name ("Jean-Paul Sartre" stands in texts of
+# every script), or a few of any, as in an abbreviation.
+LATIN_NAME, FEW = 14, 3
+MIN_UNQUOTED, MIN_PROSE = 15, 24  # letters that must remain for quotations, and for names, to be left out
+SCANNED = 20_000  # characters of a text that are looked at
+WINDOW = 70  # characters of each of the three places in them that are judged
+MIN_KANA = 0.1  # share of kana in the letters of a Japanese text, and of no Chinese one
+NO_KANA = (
+    12  # letters from which a text without kana is not Japanese; a shorter one may be a name or a heading
 )
-MIN_UNQUOTED, MIN_PROSE = 15, 24  # letters that must be left where quotations, and where names, are set aside
-WINDOW = 70  # characters of each of the three places of a long text that are judged
-SCANNED = 20_000  # characters in which the three places lie
 
-# Unicode scripts that a language's letters may have, where they are not one script of the ISO 15924 name.
-WRITTEN_IN = {
-    "Jpan": ("Hiragana", "Katakana", "Han"),
-    "Hang": ("Hangul",),
-    "Kore": ("Hangul",),
-    "Hans": ("Han",),
-    "Hant": ("Han",),
-    "Latn": ("Latin",),
-    "Cyrl": ("Cyrillic",),
-    "Arab": ("Arabic",),
-    "Deva": ("Devanagari",),
-    "Grek": ("Greek",),
-    "Hebr": ("Hebrew",),
-}
-# Close relatives, which identifiers mix up: the relative need only be MORE_PROBABLE times as probable to say no, and so do letters that
-# only the relative's words have, in two words or more.
+# Close relatives, which identifiers confuse: the relative need be only MORE_PROBABLE times as probable to say
+# no.
 RELATIVE = {
     "rus_Cyrl": "ukr_Cyrl",
     "ukr_Cyrl": "rus_Cyrl",
@@ -53,7 +47,8 @@ RELATIVE = {
     "por_Latn": "spa_Latn",
 }
 MORE_PROBABLE = 1.5
-WORD = 15  # letters of two words: a shorter text needs proportionally more to say so
+TWO_WORDS = 15  # letters of two words; in a shorter text MORE_PROBABLE rises proportionally
+# Letters that the relative lacks. Two words with them are needed to say no: one may be a name.
 OWN_LETTERS = {
     "rus_Cyrl": frozenset("ыэъё"),
     "ukr_Cyrl": frozenset("іїєґ"),
@@ -62,25 +57,24 @@ OWN_LETTERS = {
     "spa_Latn": frozenset("ñ¿¡"),
     "por_Latn": frozenset("ãõçâêôà"),
 }
-NOT_PROSE = regex.compile(
+# Letters that hardly another language has: a text with one in every third word is in this one.
+ONLY_LETTERS = {"vie_Latn": frozenset("ảấầẩẫậắằẳẵặẻếềểễệỉỏốồổỗộớờởỡợủứừửữựỷđơư")}
+
+# Code (fenced to the end of the text where the fence is not closed), URLs, e-mail addresses and tags.
+_NOT_PROSE = regex.compile(
     r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|[^\s@]+@[\w.-]+\.\w+|</?[A-Za-z][^<>\n]*>", regex.DOTALL
 )
-MAY_HOLD_CODE = ("`", "://", "@", "<")
-# Letters that no other language has: in a third of the words they say yes.
-ONLY_LETTERS = {"vie_Latn": frozenset("ảấầẩẫậắằẳẵặẻếềểễệỉỏốồổỗộớờởỡợủứừửữựỷđơư")}
-QUOTED = regex.compile(r"[“„«「『《\"][^“”„«»「」『』《》\"]{1,80}[”“»」』》\"]")
-LETTER = regex.compile(r"\p{L}")
-DENSITY = 3  # letters of an alphabet that one character of these scripts stands for, where scripts are weighed against each other
-DENSE_SCRIPTS = ("Hans", "Hant", "Jpan", "Hang", "Kore")
-DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
-KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
+_MAY_HOLD_CODE = ("`", "://", "@", "<")  # without these the pattern, which is slow, cannot match
+_QUOTED = regex.compile(r"[“„«「『《\"][^“”„«»「」『』《》\"]{1,80}[”“»」』》\"]")
+_KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}]")
+_LETTER = regex.compile(r"\p{L}")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a text is in the wanted language, and how probable that is (0 to 1)."""
+    """An answer to whether a text is in the wanted language, and the probability (0 to 1) that it is."""
 
-    outcome: Literal["yes", "no", "unsure"]
+    outcome: Outcome
     probability: float
 
 
@@ -91,54 +85,71 @@ def verify(
     identifier: str = "cascade",
     among: Sequence[str] = PAPER_23,
 ) -> Verdict:
-    """Is `text` in the language with this FLORES code? Code, URLs and addresses are set aside; of a long text three places are judged."""
+    """Verify that `text` is in the language with the FLORES code `code`.
+
+    Code, URLs and addresses are left out, as are names and quotations where enough remains. Of a long text
+    the beginning, middle and end are judged. `identifier` (see identifiers.py) chooses among `among` and
+    `code`. `threshold` is the least P(`code`) to say yes to a text of ENOUGH letters.
+    """
     wanted = language(code)
     sample = _without_names(_places(_prose(text)))
-    letters = {c: n for c, n in Counter(sample).items() if c.isalpha()}
+    letters = {character: n for character, n in Counter(sample).items() if character.isalpha()}
     if not letters:
         return Verdict("unsure", 0.0)
-    count, weight = sum(letters.values()), DENSITY if wanted.script in DENSE_SCRIPTS else 1
-    everything = count + (DENSITY - 1) * sum(n for c, n in letters.items() if _is_dense(c))
-    own = weight * sum(n for c, n in letters.items() if _is_in(c, wanted.script))
-    share = own / everything
+    weight = own_weight = 0
+    for letter, n in letters.items():
+        letter_weight = n * DENSITY if is_dense(letter) else n
+        weight += letter_weight
+        if is_in_script(letter, wanted.script):
+            own_weight += letter_weight
+    share = own_weight / weight
     if share < SCRIPT_SHARE:
-        return Verdict("unsure" if _may_be_a_name(sample, everything - own, wanted) else "no", 0.0)
-    if wanted.script in ("Hans", "Hant", "Jpan"):
-        return _han(letters, count, wanted)
-    if _alone_in_its_script(wanted.script, frozenset(among)):
+        name = _may_be_a_name(sample, weight - own_weight, wanted.script)
+        return Verdict("unsure" if name else "no", 0.0)
+    if wanted.script == "Jpan":
+        return _verify_japanese(letters)
+    if wanted.script in ("Hans", "Hant"):
+        return _verify_chinese(letters, wanted.script)
+    if _is_alone_in_its_script(wanted.script, frozenset(among)):
         return Verdict("yes", share)
-    if (
-        wanted.code in ONLY_LETTERS
-        and _words_with(ONLY_LETTERS[wanted.code], sample) >= len(sample.split()) / 3
-    ):
-        return Verdict("yes", 1.0)
-    if _in_letters_of_relative(sample, wanted.code):
+    if wanted.code in ONLY_LETTERS:
+        words = _words_with(ONLY_LETTERS[wanted.code], sample)
+        if words >= len(sample.split()) / 3:
+            return Verdict("yes", 1.0)
+    if _is_spelled_as_relative(sample, wanted.code):
         return Verdict("no", 0.0)
-    found = probabilities(sample, wanted.code, identifier, among)
-    if found is None:
+    likely = probabilities(sample, wanted.code, identifier, among)
+    if likely is None:
         return Verdict("unsure", share)
-    likely, relative = found[wanted.code], found.get(RELATIVE.get(wanted.code, ""), 0.0)
-    enough = likely >= threshold * min(1.0, count / ENOUGH) and relative <= MORE_PROBABLE * likely * max(
-        1.0, WORD / count
-    )
-    return Verdict("yes" if enough else "no", likely)
+    return _decide(likely, wanted.code, sum(letters.values()), threshold)
 
 
 def language_share(text: str, code: str) -> float:
-    """The share of a text's lines that are not in another language than `code`, 0 to 1; 0 for a text without letters."""
-    lines = [line for line in text.splitlines() if LETTER.search(line)]
-    return sum(verify(line, code).outcome != "no" for line in lines) / len(lines) if lines else 0.0
+    """Return the share (0 to 1) of a text's lines that are in no other language; 0 without letters."""
+    lines = [line for line in text.splitlines() if _LETTER.search(line)]
+    if not lines:
+        return 0.0
+    return sum(verify(line, code).outcome != "no" for line in lines) / len(lines)
+
+
+def _decide(likely: Mapping[str, float], code: str, letters: int, threshold: float) -> Verdict:
+    """Return yes if a language is probable enough for its letters and its relative not much more probable."""
+    own = likely[code]
+    relative = likely.get(RELATIVE.get(code, ""), 0.0)
+    probable = own >= threshold * min(1.0, letters / ENOUGH)
+    most = MORE_PROBABLE * own * max(1.0, TWO_WORDS / letters)
+    return Verdict("yes" if probable and relative <= most else "no", own)
 
 
 def _prose(text: str) -> str:
     text = text[:SCANNED]
-    if not any(mark in text for mark in MAY_HOLD_CODE):
+    if not any(mark in text for mark in _MAY_HOLD_CODE):
         return text
-    return str(NOT_PROSE.sub(" ", text))
+    return str(_NOT_PROSE.sub(" ", text))
 
 
 def _places(prose: str) -> str:
-    """Three windows of a long text: its beginning, middle and end, cut at spaces where there are some."""
+    """Return the beginning, middle and end of a long text, cut at spaces where it has some."""
     prose = " ".join(prose.split())
     if len(prose) <= 3 * WINDOW:
         return prose
@@ -146,47 +157,58 @@ def _places(prose: str) -> str:
     return " ".join(_whole_words(prose[start : start + WINDOW], start > 0) for start in starts)
 
 
-def _without_names(sample: str) -> str:
-    """The sample without names and quotations, if enough is left: they tell little of a language, and often the wrong one.
-
-    Names are words with a capital within a sentence.
-    """
-    unquoted, quotations = QUOTED.subn(" ", sample)
-    if quotations and sum(map(str.isalpha, unquoted)) >= MIN_UNQUOTED:
-        sample = unquoted
-    words = sample.split()
-    kept = [
-        word
-        for before, word in zip([".", *words], words, strict=False)
-        if not word[0].isupper() or before[-1] in ".!?:"
-    ]
-    if len(kept) == len(words):
-        return sample
-    left = " ".join(kept)
-    return left if sum(map(str.isalpha, left)) >= MIN_PROSE else sample
-
-
 def _whole_words(window: str, cut_before: bool) -> str:
+    """Return a window without the words that its edges cut, or all of it if less than half would remain."""
     first = window.find(" ") + 1 if cut_before else 0
     last = window.rfind(" ")
     return window[first:last] if last - first > WINDOW // 2 else window
 
 
-def _may_be_a_name(sample: str, foreign: float, wanted: Language) -> bool:
-    """Whether so few letters of another script may be a name: in a text that is not in Latin letters, Latin words with capitals."""
-    if foreign <= MAY_BE_A_NAME["other"]:
+def _without_names(sample: str) -> str:
+    """Return the sample without quotations and names, which often mislead identifiers, if enough remains.
+
+    A word with a capital inside a sentence counts as a name.
+    """
+    unquoted, quotations = _QUOTED.subn(" ", sample)
+    if quotations and _count_letters(unquoted) >= MIN_UNQUOTED:
+        sample = unquoted
+    words = sample.split()
+    kept = []
+    before = "."  # the first word begins a sentence
+    for word in words:
+        if not word[0].isupper() or before[-1] in ".!?:":
+            kept.append(word)
+        before = word
+    if len(kept) == len(words):
+        return sample
+    prose = " ".join(kept)
+    return prose if _count_letters(prose) >= MIN_PROSE else sample
+
+
+def _count_letters(text: str) -> int:
+    return sum(map(str.isalpha, text))
+
+
+def _may_be_a_name(sample: str, foreign: float, script: str) -> bool:
+    """Return whether the letters of other scripts, weighing `foreign`, are so few that they may be a name.
+
+    In a text of another script than Latin, Latin words with capitals, or a single one, may be.
+    """
+    if foreign <= FEW:
         return True
-    latin = sum(_is_in(c, "Latn") for c in sample if c.isalpha())
+    if script == "Latn":
+        return False
+    latin = sum(is_in_script(character, "Latn") for character in sample if character.isalpha())
     words = sample.split()
     capitals = len(words) == 1 or not any(word[0].islower() for word in words)
-    return wanted.script != "Latn" and foreign - 3 <= latin <= MAY_BE_A_NAME["Latn"] and capitals
+    return foreign - FEW <= latin <= LATIN_NAME and capitals
 
 
-def _in_letters_of_relative(sample: str, code: str) -> bool:
-    relative = RELATIVE.get(code)
-    if relative is None:
+def _is_spelled_as_relative(sample: str, code: str) -> bool:
+    """Return whether two words or more have letters of the relative, and fewer have the language's own."""
+    if code not in RELATIVE:
         return False
-    foreign = _words_with(OWN_LETTERS[relative], sample)
+    foreign = _words_with(OWN_LETTERS[RELATIVE[code]], sample)
     return foreign > 1 and foreign > _words_with(OWN_LETTERS[code], sample)
 
 
@@ -194,24 +216,40 @@ def _words_with(letters: frozenset[str], sample: str) -> int:
     return sum(not letters.isdisjoint(word) for word in sample.lower().split())
 
 
-def _han(letters: Mapping[str, int], count: int, wanted: Language) -> Verdict:
-    """Chinese has no kana, Japanese has; Hans and Hant have characters that the other's character set lacks."""
-    kana = sum(n for c, n in letters.items() if KANA.match(c)) / count
-    if wanted.script == "Jpan":
-        outcome = "yes" if kana >= 0.1 else "no" if count >= 12 and kana == 0 else "unsure"
-        return Verdict(outcome, min(1.0, kana * 2))  # type: ignore[arg-type]
-    if kana >= 0.1:
+def _kana_share(letters: Mapping[str, int]) -> float:
+    kana = sum(n for letter, n in letters.items() if _KANA.match(letter))
+    return kana / sum(letters.values())
+
+
+def _verify_japanese(letters: Mapping[str, int]) -> Verdict:
+    kana = _kana_share(letters)
+    outcome: Outcome = "unsure"
+    if kana >= MIN_KANA:
+        outcome = "yes"
+    elif kana == 0 and sum(letters.values()) >= NO_KANA:
+        outcome = "no"
+    return Verdict(outcome, min(1.0, kana * 2))
+
+
+def _verify_chinese(letters: Mapping[str, int], script: str) -> Verdict:
+    """Tell simplified from traditional Chinese by the characters that only one of GB 2312 and Big5 has."""
+    if _kana_share(letters) >= MIN_KANA:
         return Verdict("no", 0.0)
-    own, other = ("gb2312", "big5") if wanted.script == "Hans" else ("big5", "gb2312")
-    for_it = sum(n for c, n in letters.items() if _encodable(c, own) and not _encodable(c, other))
-    against = sum(n for c, n in letters.items() if _encodable(c, other) and not _encodable(c, own))
-    if for_it == against:
+    own, other = ("gb2312", "big5") if script == "Hans" else ("big5", "gb2312")
+    only_own = only_other = 0
+    for letter, n in letters.items():
+        in_own, in_other = _is_encodable(letter, own), _is_encodable(letter, other)
+        if in_own and not in_other:
+            only_own += n
+        elif in_other and not in_own:
+            only_other += n
+    if only_own == only_other:
         return Verdict("unsure", 0.5)
-    return Verdict("yes" if for_it > against else "no", for_it / (for_it + against))
+    return Verdict("yes" if only_own > only_other else "no", only_own / (only_own + only_other))
 
 
 @cache
-def _encodable(character: str, charset: str) -> bool:
+def _is_encodable(character: str, charset: str) -> bool:
     try:
         character.encode(charset)
     except UnicodeEncodeError:
@@ -220,27 +258,6 @@ def _encodable(character: str, charset: str) -> bool:
 
 
 @cache
-def _is_in(letter: str, script: str) -> bool:
-    return _script(script).match(letter) is not None
-
-
-@cache
-def _is_dense(letter: str) -> bool:
-    return DENSE.match(letter) is not None
-
-
-@cache
-def _script(script: str) -> regex.Pattern[str]:
-    """A letter of an ISO 15924 script; a name that Unicode does not know by that code matches every letter."""
-    try:
-        return regex.compile(
-            "[" + "".join(rf"\p{{Script={name}}}" for name in WRITTEN_IN.get(script, (script,))) + "]"
-        )
-    except regex.error:
-        return LETTER
-
-
-@cache
-def _alone_in_its_script(script: str, among: frozenset[str]) -> bool:
-    """Whether the script alone decides: at most one of the languages to choose among is written in it."""
+def _is_alone_in_its_script(script: str, among: frozenset[str]) -> bool:
+    """Return whether the script alone decides: at most one language to choose among is written in it."""
     return sum(LANGUAGES[code].script == script for code in among) <= 1

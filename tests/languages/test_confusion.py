@@ -2,13 +2,20 @@
 
 import pytest
 
-from polypref.languages.confusion import Confusion, confusion, judged_lines, line_pass_rate, word_pass_rate
+from polypref.languages.confusion import (
+    Confusion,
+    find_confusion,
+    judged_lines,
+    line_pass_rate,
+    word_pass_rate,
+)
 
 GERMAN = "Am Abend sitzen wir gern zusammen im Garten und erzählen Geschichten."
 ENGLISH = "In the evening we like to sit in the garden and tell each other stories."
 RUSSIAN = "Вечером мы любим сидеть вместе в саду и рассказывать истории."
 CHINESE = "晚上我们喜欢一起坐在花园里讲故事。"
 JAPANESE = "夕方になると、私たちは庭に座って話をするのが好きです。"
+TIBETAN = "འགྲོ་བ་མིའི་རིགས་རྒྱུད་ཡོངས་ལ་སྐྱེས་ཙམ་ཉིད་ནས་ཆེ་མཐོངས་དང༌།"  # one word by its spaces
 WORDS = frozenset({"garden", "stories", "the", "like", "evening"})
 
 
@@ -29,6 +36,9 @@ WORDS = frozenset({"garden", "stories", "the", "like", "evening"})
         ("庭に座って話", "jpn_Jpan", []),
         ("庭に座って話をする", "jpn_Jpan", ["庭に座って話をする"]),
         ("庭 I like gardens a lot", "jpn_Jpan", ["庭 I like gardens a lot"]),
+        (TIBETAN, "bod_Tibt", [TIBETAN]),
+        (TIBETAN, "dzo_Tibt", [TIBETAN]),
+        ("བོད།", "bod_Tibt", []),
         ("한 두 세 네", "kor_Hang", []),
         ("한 두 세 네 다섯", "kor_Hang", ["한 두 세 네 다섯"]),
         ("\n \n", "deu_Latn", []),
@@ -61,7 +71,7 @@ def test_the_lines_that_are_judged(completion: str, code: str, lines: list[str])
     ],
 )
 def test_one_completion(completion: str, code: str, expected: Confusion) -> None:
-    assert confusion(completion, code, WORDS) == expected
+    assert find_confusion(completion, code, WORDS) == expected
 
 
 def test_rates() -> None:
@@ -77,9 +87,9 @@ def test_rates() -> None:
     assert (line_pass_rate([wrong]), word_pass_rate([wrong])) == (0.0, None)
     assert line_pass_rate(iter([good] * 3 + [wrong])) == 0.75
     completions = [RUSSIAN, RUSSIAN.replace("истории", "stories"), ENGLISH, "Да.", f"{RUSSIAN}\nQ: {ENGLISH}"]
-    found = [confusion(completion, "rus_Cyrl", WORDS) for completion in completions]
+    found = [find_confusion(completion, "rus_Cyrl", WORDS) for completion in completions]
     assert (line_pass_rate(found), word_pass_rate(found)) == (3 / 4, 2 / 3)
 
 
 def test_without_a_list_no_word_is_english() -> None:
-    assert confusion(RUSSIAN.replace("истории", "stories"), "rus_Cyrl") == Confusion(True, False, False)
+    assert find_confusion(RUSSIAN.replace("истории", "stories"), "rus_Cyrl") == Confusion(True, False, False)

@@ -1,11 +1,11 @@
-"""Every identifier says the same each time, and yes to a clean sentence; a model by path works like those that are built in."""
+"""Every identifier gives the same answer each time, and a model by path works like the built-in ones."""
 
 from itertools import permutations
 from pathlib import Path
 
 import pytest
 
-from polypref.errors import InputError
+from polypref.errors import InputError, Unavailable
 from polypref.languages.identifiers import probabilities
 from polypref.languages.verify import verify
 
@@ -131,6 +131,29 @@ def test_glotlid_gives_the_probabilities_of_all_its_languages(glotlid: str) -> N
     assert set(found) == set(TAUGHT)
     assert sum(found.values()) == pytest.approx(1.0, abs=0.01)
     assert max(found, key=lambda code: found[code]) == "swh_Latn"
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "message"),
+    [
+        (
+            "no/such/model.bin",
+            InputError,
+            "no/such/model.bin: no such file; expected a fastText model, or ORG/NAME",
+        ),
+        (str(Path(__file__)), InputError, "identifier glotlid: "),  # not a model
+        ("org/name", Unavailable, "org/name: no such file, and it cannot be fetched from the Hub: "),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_one_line(
+    model: str, error: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("fasttext")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(error) as raised:
+        probabilities(SENTENCES["deu_Latn"], "deu_Latn", f"glotlid:{model}")
+    assert str(raised.value).startswith(message)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("identifier", ["linqua", "", "glotlid", "glotlid:", "cascade:x"])

@@ -1,4 +1,4 @@
-"""Is a text in its language: scripts, Hans against Hant, lines, and what is too short to tell."""
+"""Verification of a text's language: scripts, Hans against Hant, lines, and texts too short to tell."""
 
 import pytest
 
@@ -18,7 +18,8 @@ from polypref.languages.verify import language_share, verify
         ("이 도시는 아름답습니다.", "jpn_Jpan", "no"),
         ("Αυτή η πόλη είναι όμορφη.", "ell_Grek", "yes"),
         (
-            "```python\nprint('only English words in this code block')\n```\nDas ist ein kurzes Programm, das etwas ausgibt.",
+            "```python\nprint('only English words in this code block')\n```\n"
+            "Das ist ein kurzes Programm, das etwas ausgibt.",
             "deu_Latn",
             "yes",
         ),

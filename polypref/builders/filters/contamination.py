@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from polypref.builders.filters.duplicates import runs
 from polypref.builders.tables.read import Table, messages, read
+from polypref.languages.scripts import is_dense
 
 RUN = {False: 16, True: 6}  # characters of a run; where one character stands for a syllable or a word, fewer
 LEAST = 8  # runs of an item; a shorter one is in many texts by chance
@@ -48,6 +49,6 @@ def _overlap(text: str, index: dict[str, list[int]], sizes: dict[int, int], leng
 
 
 def _dense(text: str) -> bool:
-    """Whether most letters are of a script in which one stands for a syllable or a word."""
-    letters = [c for c in text if c.isalpha()]
-    return sum(c >= "\u2e80" for c in letters) > len(letters) / 2
+    """Return whether most letters of a text stand for a syllable or a word each."""
+    letters = [character for character in text if character.isalpha()]
+    return sum(map(is_dense, letters)) > len(letters) / 2

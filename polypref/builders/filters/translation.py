@@ -17,7 +17,6 @@ MIN_WORDS = 4  # a name, a number, a word of a common stock may be the same in b
 NUMBER = regex.compile(r"\d+(?:[.,٫٬’' \u00a0\u202f]\d{3})*(?:[.,٫]\d+)?")
 KEPT = regex.compile(r"https?://[^\s<>()\"'、。，）]+|\{\{?\w+\}?\}|```|\$\$|</?\w+>")
 SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…།]+(?=[\s\"”»」』)）]|\Z|\p{L})")
-NO_STOPS = ("Thai", "Laoo")  # scripts that end a sentence with a space, as they end a clause
 LEARNED_FROM = 200  # pairs of one language from which its usual ratio of lengths is learned
 # Characters to one of English. The medians of MGSM and of MT-Bench's translations where they have the language, of scripts elsewhere.
 USUAL_RATIO = {
@@ -164,7 +163,7 @@ def _lost_marks(source: str, text: str, code: str) -> float:
 def sentences_lost(source: str, text: str, code: str) -> float:
     """The share of a source's lines, of three or more, or of its sentences, of five or more, that its translation has fewer."""
     known = LANGUAGES.get(code)
-    counts = [(_lines, 3), (_sentences, 5)][: 1 if known and known.script in NO_STOPS else 2]
+    counts = [(_lines, 3), (_sentences, 5)][: 1 if known and not known.sentence_marks else 2]
     lost = [1 - count(text) / wanted for count, least in counts if (wanted := count(source)) >= least]
     return max([0.0, *lost])
 

@@ -1,4 +1,4 @@
-"""A text in units to count: words where spaces stand between them, characters where not."""
+"""Units of a text to count: words where spaces stand between them, characters where not."""
 
 from collections.abc import Sequence
 
@@ -6,29 +6,31 @@ import regex
 
 from polypref.languages.codes import LANGUAGES
 
-WORD = regex.compile(r"[\w\p{M}]+")
-NO_SPACES = ("Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt")
+WORD = regex.compile(r"[\w\p{M}]+")  # \w lacks combining marks, which are vowels in many scripts
+# Fenced code, to the end of the text where the fence is not closed, and lines of tables.
 CODE = regex.compile(r"```.*?(?:```|\Z)|^\s*\|.*\|\s*$", regex.DOTALL | regex.MULTILINE)
 
 
-def spaced(language: str) -> bool:
-    known = LANGUAGES.get(language)
-    return known is None or known.script not in NO_SPACES
+def spaced(code: str) -> bool:
+    """Return whether spaces stand between the words of a language; of an unknown code, they do."""
+    language = LANGUAGES.get(code)
+    return language is None or language.word_spaces
 
 
-def words(text: str, language: str) -> list[str]:
-    """Words in lower case; where words are not spaced, letters and digits one by one."""
-    if spaced(language):
+def words(text: str, code: str) -> list[str]:
+    """Return the words in lower case; where spaces do not separate them, letters and digits one by one."""
+    if spaced(code):
         return list(WORD.findall(text.lower()))
-    return [c for c in text.lower() if c.isalnum()]
+    return [character for character in text.lower() if character.isalnum()]
 
 
 def grams(units: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    """All runs of `n` units, in order."""
-    return list(zip(*(units[i:] for i in range(n)), strict=False))
+    """Return all runs of `n` consecutive units, in order."""
+    shifted = [units[start:] for start in range(n)]
+    return list(zip(*shifted, strict=False))
 
 
-def repeated(units: list[str], n: int) -> int:
-    """How many runs of `n` units stood there before."""
-    found = grams(units, n)
-    return len(found) - len(set(found))
+def repeated(units: Sequence[str], n: int) -> int:
+    """Return how many runs of `n` units have occurred earlier in the text."""
+    runs = grams(units, n)
+    return len(runs) - len(set(runs))

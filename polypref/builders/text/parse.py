@@ -21,12 +21,6 @@ from polypref.builders.text.code import code_lines
 from polypref.languages.codes import language
 
 LONGEST = 400  # characters of one request: 100 tokens of English, which fit 512 even where a language needs five times as many
-UNJOINED = (
-    "jpn_Jpan",
-    "zho_Hans",
-    "zho_Hant",
-    "yue_Hant",
-)  # no space between sentences; Thai, Lao, Khmer and Burmese have one
 
 BEFORE = regex.compile(
     r"^\s*(?:(?:[-*+•‣◦▪●○–—→]|[(]?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,4})[.):]|#{1,6}|>+|\[[ xX]\])(?=\s|$)\s*"
@@ -107,7 +101,7 @@ def rebuilt(pieces: Sequence[Piece], translations: Sequence[str], code: str) -> 
 
     In Chinese and Japanese there is no space between sentences, unless the first one ends in a letter or digit of ASCII.
     """
-    out, left, joined = "", iter(translations), code not in UNJOINED
+    out, left, joined = "", iter(translations), language(code).sentence_spaces
     for piece in pieces:
         match piece:
             case str():
@@ -281,7 +275,7 @@ def _sentences(text: str, pivot: str) -> Iterator[Piece]:
         masked += text[place:start] + f"{{{len(hidden)}}}"
         hidden.append((kind, span))
         place = end
-    for part in _segments(masked + text[place:], known.iso639_1 or known.iso639_3):
+    for part in _segments(masked + text[place:], known.short_code):
         for short in _short(part):
             body = short.strip()
             start = len(short) - len(short.lstrip())

@@ -116,6 +116,8 @@ def test_bare_code_passes(line: str) -> None:
         ),
         ("tha_Thai", ["หนึ่ง", "สอง", "สาม"], "หนึ่ง สอง\n- สาม"),
         ("hin_Deva", ["एक।", "दो।", "तीन।"], "एक। दो।\n- तीन।"),
+        ("bod_Tibt", ["གཅིག།", "གཉིས།", "གསུམ།"], "གཅིག། གཉིས།\n- གསུམ།"),
+        ("yue_Hant", ["一。", "二。", "三。"], "一。二。\n- 三。"),
     ],
 )
 def test_the_joiner_is_the_languages_own(code: str, translations: list[str], joined: str) -> None:
