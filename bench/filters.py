@@ -2,21 +2,23 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from bench import filters_speed
+from bench.filters_speed import working_rows
 from bench.real_text import CODES, identification, jsonl, tsv
 from bench.table import Row, show
-from polypref.builders.filters.apply import NAMES, Filters, judge_all
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import NAMES, Filters, measure_rows
 from polypref.languages.codes import PAPER_23
 from polypref.languages.verify import verify
 
 ALL_OFF = dict.fromkeys(NAMES) | {
     name: False for name, field in Filters.model_fields.items() if field.annotation is bool
 }
+
+Text = Mapping[str, str | None]  # `text`, `language` and perhaps `source`
 
 
 def run(args: argparse.Namespace) -> None:
@@ -96,8 +98,8 @@ def _accepted(
 def translations(data: Path) -> Iterator[Row]:
     """Oscillation and degeneration against human flags, and correct translations and references that are kept."""
     rows = tsv(data / "nmt_hallucinations/guerreiro_de_en.tsv")
-    subjects = [Subject(row["mt"], "eng_Latn", row["src"]) for row in rows]
-    flags = [j.rejected_by is not None for j in judge_all(subjects, _only("oscillation"))]
+    subjects = [{"text": row["mt"], "language": "eng_Latn", "source": row["src"]} for row in rows]
+    flags = _rejected(subjects, _only("oscillation"))
     yield (
         "oscillation, Guerreiro de-en",
         _scored(flags, [r["repetitions"] == "1" for r in rows]),
@@ -116,9 +118,9 @@ def translations(data: Path) -> Iterator[Row]:
         "pt": "por_Latn",
         "sw": "swh_Latn",
     }
-    outputs = [Subject(row["output"], codes.get(row["lang"], "yor_Latn")) for row in rated]
+    outputs = [{"text": row["output"], "language": codes.get(row["lang"], "yor_Latn")} for row in rated]
     degenerate = _only("loop", "repetition", "repeated_lines", "empty")
-    flags = [judgement.rejected_by is not None for judgement in judge_all(outputs, degenerate)]
+    flags = _rejected(outputs, degenerate)
     yield (
         "uninterpretable, tata",
         _scored(flags, [r["interpretable"] == "0.0" for r in rated]),
@@ -132,12 +134,11 @@ def translations(data: Path) -> Iterator[Row]:
     problems = tsv(data / "mgsm/mgsm.tsv")
     english = {row["n"]: row["question"] for row in problems if row["lang"] == "en"}
     known = [row for row in problems if row["lang"] in CODES and row["lang"] != "en"]
-    yield (
-        "references kept, MGSM",
-        _kept([Subject(r["question"], CODES[r["lang"]], english[r["n"]]) for r in known]),
-        ">= 99%",
-        "-",
-    )
+    questions = [
+        {"text": row["question"], "language": CODES[row["lang"]], "source": english[row["n"]]}
+        for row in known
+    ]
+    yield "references kept, MGSM", _kept(questions), ">= 99%", "-"
     for name, kept in (
         ("questions", multi_turn(data, "questions", True)),
         ("GPT-4 answers", multi_turn(data, "reference_answers", False)),
@@ -145,12 +146,16 @@ def translations(data: Path) -> Iterator[Row]:
         yield f"{name} kept, MT-Bench in other languages", _kept(kept), ">= 99%", "-"
 
 
-def multi_turn(data: Path, name: str, with_source: bool) -> list[Subject]:
+def multi_turn(data: Path, name: str, with_source: bool) -> list[Text]:
     """MT-Bench's turns in those of the 23 languages that it has, with the English turn where it was translated from one."""
     rows = list(jsonl(data / f"mt_bench_multilingual/{name}.jsonl.gz"))
     english = {row["question_id"]: row["turns"] for row in rows if row["lang"] == "en"}
     return [
-        Subject(turn, CODES[row["lang"]], english[row["question_id"]][i] if with_source else None)
+        {
+            "text": turn,
+            "language": CODES[row["lang"]],
+            "source": english[row["question_id"]][i] if with_source else None,
+        }
         for row in rows
         if row["lang"] in CODES and row["lang"] != "en" and row["question_id"] in english
         for i, turn in enumerate(row["turns"])
@@ -161,10 +166,14 @@ def _only(*names: str) -> Filters:
     return Filters.model_validate(ALL_OFF | {name: Filters.model_fields[name].default for name in names})
 
 
-def _kept(subjects: Sequence[Subject]) -> str:
-    reasons = Counter(judgement.rejected_by for judgement in judge_all(subjects, Filters()))
+def _kept(texts: Sequence[Text]) -> str:
+    reasons = Counter(measure_rows(working_rows(texts), Filters())["rejected_by"].to_list())
     kept = reasons.pop(None, 0)
-    return f"{kept / len(subjects):.2%} of {len(subjects)} {dict(reasons.most_common(4)) or ''}"
+    return f"{kept / len(texts):.2%} of {len(texts)} {dict(reasons.most_common(4)) or ''}"
+
+
+def _rejected(texts: Sequence[Text], filters: Filters) -> list[bool]:
+    return measure_rows(working_rows(texts), filters)["rejected_by"].is_not_null().to_list()
 
 
 def _scored(flags: Sequence[bool], wanted: Sequence[bool]) -> str:

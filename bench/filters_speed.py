@@ -6,15 +6,15 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import langdetect
+import polars as pl
 
 from bench.real_text import long_rows
 from bench.table import Row
-from polypref.builders.filters.apply import Filters, judge_frame
-from polypref.builders.filters.subject import Subject, frame
+from polypref.builders.filters.apply import WORKING_COLUMNS, Filters, measure_rows
 
 PEAK = """
 import resource, sys
@@ -25,19 +25,25 @@ peak(Path(sys.argv[1]), int(sys.argv[2]))
 """
 
 
+def working_rows(rows: Iterable[Mapping[str, str | None]]) -> pl.DataFrame:
+    """Return rows with `text`, `language` and perhaps `source` as the frame that filters work on."""
+    frame = pl.DataFrame(list(rows), schema=WORKING_COLUMNS)
+    return frame.with_columns(pl.col("finish_reason").fill_null("stop"))
+
+
 def rows_a_second(data: Path) -> Iterator[Row]:
     """All filters on rows of 500 characters in 23 languages, beside a loop of langdetect.detect on the same rows; one core, two, memory."""
     texts = long_rows(data)
-    rows = frame([Subject(text, code) for code, text in texts * 5])
+    rows = working_rows([{"language": code, "text": text} for code, text in texts * 5])
     sample = texts[::7]
     one, two = Filters(processes=1), Filters(processes=2)
-    judge_frame(rows.head(500), one)
-    judge_frame(rows.head(2500), two)
+    measure_rows(rows.head(500), one)
+    measure_rows(rows.head(2500), two)
     langdetect.DetectorFactory.seed = 0
     ratios, scaling, ours, theirs = [], [], [], []
     for _ in range(3):
         theirs.append(len(sample) / _seconds(lambda: [langdetect.detect(text) for _, text in sample]))
-        alone, both = _seconds(lambda: judge_frame(rows, one)), _seconds(lambda: judge_frame(rows, two))
+        alone, both = _seconds(lambda: measure_rows(rows, one)), _seconds(lambda: measure_rows(rows, two))
         ours.append(rows.height / alone)
         ratios.append(ours[-1] / theirs[-1])
         scaling.append(alone / both)
@@ -65,9 +71,9 @@ def rows_a_second(data: Path) -> Iterator[Row]:
 
 def peak(data: Path, times: int) -> None:
     """Prints the peak memory, in MB, of this process and its largest worker, after `times` x 20,000 rows in chunks."""
-    chunk = frame([Subject(text, code) for code, text in long_rows(data)[:1000]])
+    chunk = working_rows([{"language": code, "text": text} for code, text in long_rows(data)[:1000]])
     for _ in range(20 * times):
-        judge_frame(chunk, Filters(processes=1))
+        measure_rows(chunk, Filters(processes=1))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 

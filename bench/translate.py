@@ -25,7 +25,7 @@ from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
 from polypref.builders.text.parse import parse, sentences
-from polypref.builders.translate import Translation, checked, texts
+from polypref.builders.translate import Translation, check_translations, texts
 from polypref.engines.base import Request
 from polypref.engines.config import Ct2Translator, PseudoTranslator
 from polypref.engines.pool import ask_engine
@@ -133,7 +133,7 @@ def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
         made = [
             row for row in answered(asking, engine, workdir.open_log(engine.fingerprint)) if row is not None
         ]
-    judged = checked(list(zip(groups, made, strict=True)), "zho_Hans", config)
+    rejected_by = check_translations(groups, made, "zho_Hans", config)["rejected_by"]
     lossy = [
         any(
             lacking + more
@@ -142,9 +142,7 @@ def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
         )
         for group, row in zip(groups, made, strict=True)
     ]
-    silent = sum(
-        lost and judgement.rejected_by is None for lost, judgement in zip(lossy, judged, strict=True)
-    )
+    silent = sum(lost and reason is None for lost, reason in zip(lossy, rejected_by, strict=True))
     return (
         f"{name}: rows in which the demo's NLLB lost something, not rejected",
         f"{silent} of {sum(lossy)}",

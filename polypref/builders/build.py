@@ -58,7 +58,7 @@ class Build:
 
     def prepare(self) -> None:
         """Reads the source prompts: what is known before any engine is asked."""
-        self.found = prompts.build(self.recipe.prompts, self.recipe.seed, self.workdir)
+        self.found = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.part_count(max(self.found.values()))
         if not self.languages:
             raise InputError(
@@ -160,7 +160,7 @@ class Build:
                             "prompts",
                             (source,),
                             identity,
-                            translate.prompts(config, code, translator.name),
+                            translate.translate_prompts(config, code, translator.name),
                         )
                     else:
                         make = without_requests(
@@ -195,7 +195,7 @@ class Build:
                         "completions",
                         sources,
                         identity,
-                        complete.completions(config, name, code, filters),
+                        complete.complete_prompts(config, name, code, filters),
                     )
 
         self._run(
@@ -223,7 +223,11 @@ class Build:
                         config.back_translation,
                     ]
                     yield PartTask(
-                        part, "completions", (source, *sources), identity, translate.completions(config, code)
+                        part,
+                        "completions",
+                        (source, *sources),
+                        identity,
+                        translate.translate_completions(config, code),
                     )
 
         self._run(f"translate {name}", steps(), _rows(english) * len(targets), translator)
@@ -261,12 +265,15 @@ class Build:
                 for name, completions in self.completion_tables(code).items():
                     out = self.score_tables(scorer, code)[name]
                     if engine is not None:
-                        make, identity = score.by_reward_model(scorer), engine.fingerprint
+                        make, identity = score.score_by_reward_model(scorer), engine.fingerprint
                     elif isinstance(config, ImportedScores):
                         make = without_requests(imports.scores(config, scorer, name.rpartition("-")[0], code))
                         identity = imports.digest_of(config)
                     else:
-                        make, identity = without_requests(score.by_language_rule(scorer)), "language_rule"
+                        make, identity = (
+                            without_requests(score.score_by_language_rule(scorer)),
+                            "language_rule",
+                        )
                     for part, completion, group in zip(
                         out, completions, self.prompt_parts(code), strict=True
                     ):
@@ -290,7 +297,7 @@ class Build:
 
                     def make(*frames: pl.DataFrame, sizes: tuple[int, int] = sizes) -> pl.DataFrame:
                         first, second = sizes[0], sizes[0] + sizes[1]
-                        return pair.ranked(
+                        return pair.make_pairs(
                             config,
                             *(pl.concat(f) for f in (frames[:first], frames[first:second], frames[second:])),
                         )
@@ -326,7 +333,7 @@ class Build:
 
 
 def _rows(parts: list[Part]) -> int:
-    return sum(info.rows for part in parts if (info := part.read_info()))
+    return sum(about.rows for part in parts if (about := part.read_info()))
 
 
 def _given(rows: list[imports.Given], filters: dict[str, Any]) -> list[Any]:

@@ -1,54 +1,59 @@
-"""Completions: every generator answers every prompt that lives in a language, as often as its recipe says."""
+"""Completions: every generator answers every kept prompt of a language, as often as the recipe says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
-from polypref.builders.filters.apply import Filters, judge_all
-from polypref.builders.filters.subject import Subject
-from polypref.builders.prompts import kept_rows
+from polypref.builders.filters.apply import Filters, apply_filters
+from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import Completer
-from polypref.engines.base import Request
-from polypref.schemas import rows_to_frame
+from polypref.engines.base import Answer, Request
 from polypref.store.stages import Asking
 
 
-def completions(
+def complete_prompts(
     config: Completer, generator: str, code: str, filters: Filters
 ) -> Callable[..., Asking[pl.DataFrame]]:
-    """A stage: answers in the language `code` to its prompts, checked. A call that cannot ever succeed is rejected as `failed_call`."""
+    """Return the stage that completes and filters the prompts of the language `code`.
+
+    A call that can never succeed gives a row that is rejected as `failed_call`.
+    """
 
     def stage(*prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = kept_rows(pl.concat(prompts)).sort("prompt_id").to_dicts()
-        asked = [(row, sample) for row in rows for sample in range(config.samples)]
-        answers = yield [Request(row["prompt"], sample=sample) for row, sample in asked]
-        given = [
-            (row, sample, answer)
-            for (row, sample), answer in zip(asked, answers, strict=True)
-            if answer is not None
+        rows = kept_rows(pl.concat(prompts)).sort("prompt_id").select("prompt_id", "language", "prompt")
+        samples = pl.DataFrame({"sample": range(config.samples)}, schema={"sample": pl.Int32})
+        rows = rows.join(samples, how="cross", maintain_order="left_right")
+        answers = yield [
+            Request(prompt, sample=sample) for prompt, sample in rows.select("prompt", "sample").iter_rows()
         ]
-        subjects = [
-            Subject(answer.text, code, None, answer.finish_reason, row["prompt"][-1]["content"])
-            for row, _, answer in given
-        ]
-        out = []
-        for (row, sample, answer), (measures, reason) in zip(
-            given, judge_all(subjects, filters), strict=True
-        ):
-            out.append(
-                {
-                    "prompt_id": row["prompt_id"],
-                    "language": code,
-                    "generator": generator,
-                    "origin": "native",
-                    "sample": sample,
-                    "completion": answer.text,
-                    "finish_reason": answer.finish_reason,
-                    "tokens": answer.tokens,
-                    "measures": measures,
-                    "rejected_by": "failed_call" if answer.error else reason,
-                }
-            )
-        return rows_to_frame(out, "completions")
+        rows = add_answers(rows, answers).with_columns(
+            generator=pl.lit(generator), origin=pl.lit("native"), pivot_language=pl.lit(None)
+        )
+        question = pl.col("prompt").list.last().struct.field("content")
+        return apply_filters(rows, filters, text="completion", prompt=question, finish_reason="finish_reason")
 
     return stage
+
+
+def add_answers(rows: pl.DataFrame, answers: Sequence[Answer | None]) -> pl.DataFrame:
+    """Return the rows that have an answer, with `completion`, `finish_reason`, `tokens` and `rejected_by`.
+
+    Rows without one are left out: their calls failed for now, and the next run asks again.
+    """
+    received = [answer for answer in answers if answer is not None]
+    answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
+    columns = pl.DataFrame(
+        {
+            "completion": [answer.text for answer in received],
+            "finish_reason": [answer.finish_reason for answer in received],
+            "tokens": [answer.tokens for answer in received],
+            "rejected_by": ["failed_call" if answer.error else None for answer in received],
+        },
+        schema={
+            "completion": pl.String,
+            "finish_reason": pl.String,
+            "tokens": pl.Int32,
+            "rejected_by": pl.String,
+        },
+    )
+    return pl.concat([rows.filter(answered), columns], how="horizontal")

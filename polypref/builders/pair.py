@@ -1,6 +1,6 @@
-"""Chosen and rejected: which two of a prompt's scored completions become a pair, and why there is none.
+"""Pairs: which two of a prompt's scored completions become chosen and rejected, or why there is no pair.
 
-Every prompt ends as pairs or as one row with its reason: no_candidates, missing_score, identical, tie, under_margin,
+Every prompt ends as a pair or as a row with a reason: no_candidates, missing_score, identical, tie, under_margin,
 native_not_better.
 """
 
@@ -10,65 +10,77 @@ from typing import Any
 
 import polars as pl
 
-from polypref.builders.prompts import kept_rows
+from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import Pair
-from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, rows_to_frame, uniform
+from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, uniform
 
 Candidate = dict[str, Any]  # a row of completions with its `score`
 
 
-def ranked(
+def make_pairs(
     config: Pair, prompts: pl.DataFrame, completions: pl.DataFrame, scores: pl.DataFrame
 ) -> pl.DataFrame:
-    """The table `ranked`: a pair, or the reason why there is none, for each prompt that no filter rejected."""
-    scores = scores.filter(pl.col("scorer") == config.scorer).select(*COMPLETION_KEY, "score")
+    """Return the table `ranked`: for each kept prompt a pair, or the reason why there is none."""
+    scores = scores.filter(scorer=config.scorer).select(*COMPLETION_KEY, "score")
     candidates = kept_rows(completions).join(scores, on=COMPLETION_KEY, how="left").sort(COMPLETION_KEY)
-    of_prompt: dict[tuple[str, str], list[Candidate]] = {}
-    for row in candidates.to_dicts():
-        of_prompt.setdefault((row["prompt_id"], row["language"]), []).append(row)
-    out = []
-    for prompt in kept_rows(prompts).select(*PROMPT_KEY, "prompt").to_dicts():
-        key = {
-            "prompt_id": prompt["prompt_id"],
-            "language": prompt["language"],
-            "builder": config.builder,
-            "rank": 0,
-        }
-        pair, reason = choose(config, of_prompt.get((prompt["prompt_id"], prompt["language"]), []))
-        out.append(key | ({"rejected_by": reason} if pair is None else _row(prompt["prompt"], *pair)))
-    return rows_to_frame(out, "ranked")
+    candidates = candidates.select(*COMPLETION_KEY, "score", "tokens", "completion").with_row_index("row")
+    by_prompt: dict[tuple[str, str], list[Candidate]] = {}
+    for candidate in candidates.drop("tokens").iter_rows(named=True):
+        by_prompt.setdefault((candidate["prompt_id"], candidate["language"]), []).append(candidate)
+    prompts = kept_rows(prompts).select(*PROMPT_KEY, "prompt")
+    chosen: list[int | None] = []
+    rejected: list[int | None] = []
+    reasons: list[str | None] = []
+    for key in prompts.select(PROMPT_KEY).iter_rows():
+        pair, reason = choose(config, by_prompt.get(key, []))
+        chosen.append(pair[0]["row"] if pair else None)
+        rejected.append(pair[1]["row"] if pair else None)
+        reasons.append(reason)
+    rows = pl.concat(
+        [
+            prompts.with_columns(builder=pl.lit(config.builder), rank=pl.lit(0)),
+            _side("chosen", candidates, chosen),
+            _side("rejected", candidates, rejected),
+            pl.DataFrame({"rejected_by": reasons}, schema={"rejected_by": pl.String}),
+        ],
+        how="horizontal",
+    )
+    return rows.with_columns(
+        prompt=pl.when(pl.col("rejected_by").is_null()).then("prompt"),
+        margin=pl.col("chosen_score") - pl.col("rejected_score"),
+    )
 
 
 def choose(
     config: Pair, candidates: Sequence[Candidate]
 ) -> tuple[tuple[Candidate, Candidate] | None, str | None]:
-    """((chosen, rejected), None), or (None, the reason why there is no pair)."""
-    english = bool(candidates) and candidates[0]["language"] == "eng_Latn"
-    native = [c for c in candidates if c["origin"] == "native"]
-    translated = [c for c in candidates if c["origin"] == "translated"]
+    """Return ((chosen, rejected), None), or (None, the reason why there is no pair)."""
+    is_english = bool(candidates) and candidates[0]["language"] == "eng_Latn"
+    native = [candidate for candidate in candidates if candidate["origin"] == "native"]
+    translated = [candidate for candidate in candidates if candidate["origin"] == "translated"]
     match config.builder:
         case "native-vs-translated":
-            field, enough = candidates, english or (bool(native) and bool(translated))
+            field, complete = candidates, is_english or (bool(native) and bool(translated))
         case "native-chosen":
-            field, enough = candidates, bool(native) and (english or bool(translated))
+            field, complete = candidates, bool(native) and (is_english or bool(translated))
         case "native-vs-native":
-            field, enough = native, True
+            field, complete = native, True
         case "translate-all":
-            field, enough = (native if english else translated), True
+            field, complete = (native if is_english else translated), True
         case "best-vs-worst":
-            field, enough = candidates, True
-    if len(field) < 2 or not enough:
+            field, complete = candidates, True
+    if len(field) < 2 or not complete:
         return None, "no_candidates"
-    if any(c["score"] is None for c in field):
+    if any(candidate["score"] is None for candidate in field):
         return None, "missing_score"
-    worst, *_, best = sorted(field, key=_place)
-    if config.builder == "native-chosen" and not english:
-        best, worst = max(native, key=_place), min(translated, key=_place)
+    best, worst = max(field, key=_order), min(field, key=_order)
+    if config.builder == "native-chosen" and not is_english:
+        best, worst = max(native, key=_order), min(translated, key=_order)
         if best["score"] < worst["score"]:
             return None, "native_not_better"
-    if config.builder == "native-vs-translated" and not english:
-        best, worst = _across(native, translated)
-    if _same(best["completion"], worst["completion"]):
+    if config.builder == "native-vs-translated" and not is_english:
+        best, worst = _furthest_apart(native, translated)
+    if _normalised(best["completion"]) == _normalised(worst["completion"]):
         return None, "identical"
     if best["score"] == worst["score"]:
         return None, "tie"
@@ -77,37 +89,35 @@ def choose(
     return (best, worst), None
 
 
-def _place(candidate: Candidate) -> tuple[float, float]:
-    """The score; among equals a hash, so that no generator is favoured by its name."""
-    return candidate["score"], uniform(
-        candidate["prompt_id"], f"{candidate['generator']} {candidate['origin']} {candidate['sample']}"
+def _order(candidate: Candidate) -> tuple[float, float]:
+    """Return the score and, to order equal scores, a hash: order by name would favour a generator."""
+    name = f"{candidate['generator']} {candidate['origin']} {candidate['sample']}"
+    return candidate["score"], uniform(candidate["prompt_id"], name)
+
+
+def _furthest_apart(
+    native: Sequence[Candidate], translated: Sequence[Candidate]
+) -> tuple[Candidate, Candidate]:
+    """Return the native and the translated candidate whose scores lie furthest apart, the higher one first."""
+    pairs = []
+    for candidate in native:
+        for other in translated:
+            worst, best = sorted((candidate, other), key=_order)
+            pairs.append((best, worst))
+    return max(pairs, key=lambda pair: (pair[0]["score"] - pair[1]["score"], _order(pair[0])))
+
+
+def _normalised(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _side(side: str, candidates: pl.DataFrame, rows: Sequence[int | None]) -> pl.DataFrame:
+    """Return the columns of the chosen or rejected candidates; null for a prompt without a pair."""
+    picked = candidates[pl.Series(rows, dtype=pl.UInt32)]
+    message = pl.struct(role=pl.lit("assistant"), content=pl.col("completion"))
+    messages = pl.when(pl.col("completion").is_not_null()).then(pl.concat_list(message))
+    return picked.select(
+        messages.alias(side),
+        pl.col("generator").alias(f"{side}_model"),
+        pl.col("origin", "sample", "score", "tokens").name.prefix(f"{side}_"),
     )
-
-
-def _across(native: Sequence[Candidate], translated: Sequence[Candidate]) -> tuple[Candidate, Candidate]:
-    """The pair of one native and one translated completion whose scores lie furthest apart, the higher one first."""
-    pairs = [sorted((n, t), key=_place) for n in native for t in translated]
-    worst, best = max(pairs, key=lambda pair: (pair[1]["score"] - pair[0]["score"], _place(pair[1])))
-    return best, worst
-
-
-def _same(one: str, other: str) -> bool:
-    return " ".join(unicodedata.normalize("NFC", one).split()) == " ".join(
-        unicodedata.normalize("NFC", other).split()
-    )
-
-
-def _row(prompt: list[dict[str, str]], chosen: Candidate, rejected: Candidate) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "prompt": prompt,
-        "margin": chosen["score"] - rejected["score"],
-        "rejected_by": None,
-    }
-    for side, candidate in (("chosen", chosen), ("rejected", rejected)):
-        row[side] = [{"role": "assistant", "content": candidate["completion"]}]
-        row[f"{side}_model"] = candidate["generator"]
-        row[f"{side}_origin"] = candidate["origin"]
-        row[f"{side}_sample"] = candidate["sample"]
-        row[f"{side}_score"] = candidate["score"]
-        row[f"{side}_tokens"] = candidate["tokens"]
-    return row

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from polypref.builders.build import PIVOT, Build
-from polypref.builders.prompts import kept_rows
+from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import ImportedScores, LanguageRule
 from polypref.builders.translate import texts
 from polypref.engines.base import Answer, Engine, Request, Server

@@ -1,158 +1,151 @@
-"""Prompts: read from their sources, checked, and drawn. The first stage; every later row keeps the ids given here."""
+"""Prompts, the first stage: read from their sources, filtered and sampled. Every later row keeps the ids given here.
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import islice
+Rows that cannot be used stay in the table with the reason: not_text, unknown_language, duplicate, the name of a filter,
+near_duplicate, contaminated, not_sampled.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 import polars as pl
 
-from polypref.builders.filters.apply import judge_all
+from polypref.builders.filters.apply import apply_filters
 from polypref.builders.filters.contamination import evaluation_items, overlaps
 from polypref.builders.filters.duplicates import near_duplicates
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
 from polypref.builders.recipe import Prompts
-from polypref.builders.tables.read import Table, digest, messages, name, read, row_id
+from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
 from polypref.progress import Progress
-from polypref.schemas import hash16, normalised, prompt_id, rows_to_frame, uniform
+from polypref.schemas import TABLES, hash16, normalised, prompt_id, uniform
 from polypref.store.parts import part_number
 from polypref.store.storage import read_json, write_json
 from polypref.store.workdir import Workdir
 
-BATCH = 5000  # rows that are judged together
-NO_LANGUAGE = "und"  # ISO 639-3 for undetermined: rows whose language nobody knows
+NO_LANGUAGE = "und"  # the ISO 639-3 code of undetermined languages
 
 
-def build(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
-    """Makes the source prompts' parts (`prompts/source/<language>`); returns the languages found, with their rows.
+def write_prompts(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
+    """Write the parts of the source prompts (`prompts/source/LANGUAGE`), unless they are of the same sources already.
 
-    Rows that cannot be used stay in the table with their reason: not_text, unknown_language, duplicate, a filter's
-    name, near_duplicate, contaminated, not_sampled.
+    Returns {language: rows} of all languages in the sources.
     """
-    sources = [[digest(s), name(s), s.text, s.id, s.language] for s in config.sources]
-    against = [[digest(s), s.text] for s in config.evaluation_sets]
-    key = hash16([config.identity() | {"sources": sources, "evaluation_sets": against}, seed])
-    done = workdir.path / "tables/prompts/source.json"
-    if (state := read_json(done)).get("key") == key:
+    key = _key(config, seed)
+    state_file = workdir.path / "tables/prompts/source.json"
+    state = read_json(state_file)
+    if state.get("key") == key:
         return dict(state["languages"])
-    by_language: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in drawn(
-        compared(list(checked(candidates(config.sources, config.turns), config)), config), config.sample, seed
-    ):
-        by_language[str(row["language"])].append(row)
-    parts = workdir.part_count(max(map(len, by_language.values())))
-    with Progress("prompts", sum(map(len, by_language.values()))) as progress:
-        for code, rows in sorted(by_language.items()):
-            in_part: dict[int, list[dict[str, Any]]] = defaultdict(list)
-            for row in rows:
-                in_part[part_number(str(row["prompt_id"]), parts)].append(row)
+    rows = filtered_prompts(read_prompts(config.sources, config.turns), config)
+    rows = sample_prompts(rows, config.sample, seed)
+    by_language = {str(code): group for (code,), group in rows.group_by("language")}
+    counts = {code: by_language[code].height for code in sorted(by_language)}
+    parts = workdir.part_count(max(counts.values()))
+    with Progress("prompts", rows.height) as progress:
+        for code in counts:
+            numbers = [part_number(identity, parts) for identity in by_language[code]["prompt_id"]]
+            numbered = by_language[code].with_columns(part=pl.Series(numbers, dtype=pl.Int64))
             for part in workdir.table("prompts", "source", code, parts=parts):
-                about = part.write(rows_to_frame(in_part[part.number], "prompts"), "prompts", key, 0)
-                progress.advance(about.rows, about.rejected, 0)
-    languages = {code: len(rows) for code, rows in sorted(by_language.items())}
-    write_json(done, {"key": key, "languages": languages})
-    return languages
+                part_info = part.write(numbered.filter(part=part.number), "prompts", key, 0)
+                progress.advance(part_info.rows, part_info.rejected, 0)
+    write_json(state_file, {"key": key, "languages": counts})
+    return counts
 
 
-def candidates(sources: Iterable[Table], turns: str) -> Iterator[dict[str, Any]]:
-    """Every row of the sources as a row of the prompts table; those that are not text, or of no known language, with that reason."""
+def _key(config: Prompts, seed: int) -> str:
+    """Return the key of the table: everything that its rows depend on."""
+    sources = [[digest(table), name(table), table.text, table.id, table.language] for table in config.sources]
+    evaluation_sets = [[digest(table), table.text] for table in config.evaluation_sets]
+    return hash16([config.identity() | {"sources": sources, "evaluation_sets": evaluation_sets}, seed])
+
+
+def read_prompts(sources: Iterable[Table], turns: str) -> pl.DataFrame:
+    """Return every row of the sources as a row of the prompts table.
+
+    Rows that are not text or of no known language are rejected as such; of equal prompts all but the first are rejected
+    as duplicates. Such rows get an id of their own, from their place in their source.
+    """
+    rows: list[dict[str, Any]] = []
+    ids: set[str] = set()
     for table in sources:
         for row in read(table):
-            prompt = messages(row.text, turns)
-            about: dict[str, Any] = {"source": name(table), "source_id": row.id, "measures": []}
-            reason = "not_text" if prompt is None else "unknown_language" if row.language is None else None
-            if prompt is None or row.language is None:
-                yield {
-                    "prompt_id": row_id(row.place, "row"),
-                    "language": row.language or NO_LANGUAGE,
-                    "prompt": prompt or [],
-                    "rejected_by": reason,
-                } | about
-                continue
-            prompt = normalised(prompt)
-            yield {
-                "prompt_id": prompt_id(prompt, row.language),
-                "language": row.language,
-                "prompt": prompt,
-                "prompt_en": prompt if row.language == "eng_Latn" else None,
-                "rejected_by": None,
-            } | about
+            prompt = _prompt_row(row, turns) | {"source": name(table), "source_id": row.id}
+            if prompt["rejected_by"] is None and prompt["prompt_id"] in ids:
+                prompt["prompt_id"] = row_id(f"{name(table)}:{len(rows)}", "duplicate")
+                prompt["rejected_by"] = "duplicate"
+            ids.add(prompt["prompt_id"])
+            rows.append(prompt)
+    return pl.DataFrame(rows, schema=TABLES["prompts"])
 
 
-def checked(rows: Iterable[dict[str, Any]], config: Prompts) -> Iterator[dict[str, Any]]:
-    """Rejects exact duplicates (the first stays), then asks the filters."""
-    unique = _unique(rows)
-    while batch := list(islice(unique, BATCH)):
-        living = [row for row in batch if row["rejected_by"] is None]
-        subjects = [Subject(text_of(row["prompt"]), str(row["language"])) for row in living]
-        for row, judgement in zip(living, judge_all(subjects, config.filters), strict=True):
-            row["measures"], row["rejected_by"] = judgement
-        yield from batch
+def _prompt_row(row: Row, turns: str) -> dict[str, Any]:
+    """Return a row of a source as a row of the prompts table, without its source."""
+    prompt = messages(row.text, turns)
+    if prompt is None or row.language is None:
+        return {
+            "prompt_id": row_id(row.place, "row"),
+            "language": row.language or NO_LANGUAGE,
+            "prompt": prompt or [],
+            "rejected_by": "not_text" if prompt is None else "unknown_language",
+        }
+    prompt = normalised(prompt)
+    return {
+        "prompt_id": prompt_id(prompt, row.language),
+        "language": row.language,
+        "prompt": prompt,
+        "prompt_en": prompt if row.language == "eng_Latn" else None,
+        "rejected_by": None,
+    }
 
 
-def _unique(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    seen: set[str] = set()
-    for count, row in enumerate(rows):
-        identity = str(row["prompt_id"])
-        if row["rejected_by"] is None and identity in seen:
-            yield row | {
-                "prompt_id": row_id(f"{row['source']}:{count}", "duplicate"),
-                "rejected_by": "duplicate",
-            }
-            continue
-        if row["rejected_by"] is None:
-            seen.add(identity)
-        yield row
+def text_of(column: str) -> pl.Expr:
+    """Return the text of a column of messages: their contents, one after the other."""
+    return pl.col(column).list.eval(pl.element().struct.field("content")).list.join("\n")
 
 
-def compared(rows: list[dict[str, Any]], config: Prompts) -> list[dict[str, Any]]:
-    """Rejects near-duplicates within each language and what overlaps with evaluation sets, where the recipe asks for it."""
+def filtered_prompts(rows: pl.DataFrame, config: Prompts) -> pl.DataFrame:
+    """Apply the filters, then reject near-duplicates and overlap with evaluation sets where the recipe says so."""
+    rows = apply_filters(rows, config.filters, text=text_of("prompt"))
     if config.near_duplicates is not None:
-        by_language: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for row in rows:
-            if row["rejected_by"] is None:
-                by_language[str(row["language"])].append(row)
-        for some in by_language.values():
-            texts, ids = [text_of(row["prompt"]) for row in some], [str(row["prompt_id"]) for row in some]
-            for row, first in zip(some, near_duplicates(texts, ids, config.near_duplicates), strict=True):
-                row["rejected_by"] = None if first is None else "near_duplicate"
+        rows = _reject_near_duplicates(rows, config.near_duplicates)
     if config.evaluation_sets:
-        living = [row for row in rows if row["rejected_by"] is None]
-        shares = overlaps(
-            [text_of(row["prompt"]) for row in living], evaluation_items(config.evaluation_sets)
-        )
-        for row, share in zip(living, shares, strict=True):
-            row["measures"] = [*row["measures"], {"name": "contaminated", "value": share}]
-            row["rejected_by"] = "contaminated" if share >= config.overlap else None
+        rows = _reject_contaminated(rows, config.evaluation_sets, config.overlap)
     return rows
 
 
-def text_of(prompt: Iterable[dict[str, str]]) -> str:
-    return "\n".join(message["content"] for message in prompt)
+def _reject_near_duplicates(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
+    """Reject near-duplicates within each language."""
+    rows = rows.with_row_index("row")
+    duplicates = []
+    for _, group in (
+        kept_rows(rows).select("row", "language", "prompt_id", text=text_of("prompt")).group_by("language")
+    ):
+        originals = near_duplicates(group["text"].to_list(), group["prompt_id"].to_list(), similarity)
+        pairs = zip(group["row"], originals, strict=True)
+        duplicates += [row for row, original in pairs if original is not None]
+    return reject_rows(rows, pl.col("row").is_in(duplicates), "near_duplicate").drop("row")
 
 
-def drawn(rows: Iterable[dict[str, Any]], sample: int | None, seed: int) -> list[dict[str, Any]]:
-    """At most `sample` kept prompts a language: those whose seeded hash is lowest, so a larger sample holds a smaller one."""
-    rows = list(rows)
-    if sample is None:
+def _reject_contaminated(rows: pl.DataFrame, evaluation_sets: Iterable[Table], least: float) -> pl.DataFrame:
+    """Measure the overlap with evaluation sets, and reject where a prompt contains `least` of an item or more."""
+    rows = rows.with_row_index("row")
+    kept = kept_rows(rows).select("row", text=text_of("prompt"))
+    shares = overlaps(kept["text"].to_list(), evaluation_items(evaluation_sets))
+    measured = kept.select("row", contaminated=pl.Series(shares, dtype=pl.Float64))
+    rows = rows.join(measured, on="row", how="left", maintain_order="left")
+    rows = reject_rows(rows, pl.col("contaminated") >= least, "contaminated")
+    return add_measure(rows, "contaminated").drop("row")
+
+
+def sample_prompts(rows: pl.DataFrame, count: int | None, seed: int) -> pl.DataFrame:
+    """Reject all but `count` of each language's kept prompts: those with the lowest hashes of their ids and the seed.
+
+    A larger sample therefore contains a smaller one.
+    """
+    if count is None:
         return rows
-    kept: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row["rejected_by"] is None:
-            kept[str(row["language"])].append(str(row["prompt_id"]))
-    wanted = {
-        identity
-        for ids in kept.values()
-        for identity in sorted(ids, key=lambda i: uniform(i, f"sample {seed}"))[:sample]
-    }
-    return [
-        row | {"rejected_by": "not_sampled"}
-        if row["rejected_by"] is None and row["prompt_id"] not in wanted
-        else row
-        for row in rows
-    ]
-
-
-def kept_rows(prompts: pl.DataFrame) -> pl.DataFrame:
-    """The rows that no filter rejected."""
-    return prompts.filter(pl.col("rejected_by").is_null())
+    draws = [uniform(identity, f"sample {seed}") for identity in rows["prompt_id"]]
+    rows = rows.with_columns(draw=pl.Series(draws, dtype=pl.Float64))
+    kept_draw = pl.when(pl.col("rejected_by").is_null()).then(
+        "draw"
+    )  # null, so without a rank, for the others
+    rank = kept_draw.rank("ordinal").over("language")
+    return reject_rows(rows, rank > count, "not_sampled").drop("draw")

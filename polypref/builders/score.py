@@ -1,49 +1,47 @@
 """Scores of completions: by a reward model, or by the rule that an answer is written in its prompt's language."""
 
 from collections.abc import Callable
-from typing import Any
 
 import polars as pl
 
-from polypref.builders.prompts import kept_rows
+from polypref.builders.filters.measures import kept_rows
 from polypref.engines.base import Request
 from polypref.languages.verify import language_share
-from polypref.schemas import PROMPT_KEY, rows_to_frame
+from polypref.schemas import PROMPT_KEY
 from polypref.store.stages import Asking
 
 
-def by_reward_model(scorer: str) -> Callable[..., Asking[pl.DataFrame]]:
-    """A stage: the reward model's score of every kept completion of a living prompt."""
+def score_by_reward_model(scorer: str) -> Callable[..., Asking[pl.DataFrame]]:
+    """Return the stage that scores every kept completion of a kept prompt by a reward model."""
 
     def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = judged(completions, *prompts)
-        answers = yield [
-            Request([*row["prompt"], {"role": "assistant", "content": row["completion"]}]) for row in rows
-        ]
-        scored = [
-            row | {"scorer": scorer, "score": a.score}
-            for row, a in zip(rows, answers, strict=True)
-            if a is not None
-        ]
-        return rows_to_frame(scored, "scores")
-
-    return stage
-
-
-def by_language_rule(scorer: str) -> Callable[..., pl.DataFrame]:
-    """A stage that asks nobody: the share of a completion's lines that are in the wanted language, 0 to 1."""
-
-    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
-        rows = judged(completions, *prompts)
-        return rows_to_frame(
-            [r | {"scorer": scorer, "score": language_share(r["completion"], r["language"])} for r in rows],
-            "scores",
+        rows = rows_to_score(completions, *prompts)
+        requests = []
+        for prompt, completion in rows.select("prompt", "completion").iter_rows():
+            requests.append(Request([*prompt, {"role": "assistant", "content": completion}]))
+        answers = yield requests
+        answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
+        scores = [answer.score for answer in answers if answer is not None]
+        return rows.filter(answered).with_columns(
+            scorer=pl.lit(scorer), score=pl.Series(scores, dtype=pl.Float64)
         )
 
     return stage
 
 
-def judged(completions: pl.DataFrame, *prompts: pl.DataFrame) -> list[dict[str, Any]]:
-    """The completions to score, each with its prompt, by key."""
-    living = kept_rows(pl.concat(prompts)).select(*PROMPT_KEY, "prompt")
-    return kept_rows(completions).join(living, on=PROMPT_KEY).sort("prompt_id", "sample").to_dicts()
+def score_by_language_rule(scorer: str) -> Callable[..., pl.DataFrame]:
+    """Return the stage, without requests, that scores a completion by its share of lines in the language, 0 to 1."""
+
+    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
+        rows = rows_to_score(completions, *prompts)
+        texts = rows.select("completion", "language").iter_rows()
+        scores = pl.Series([language_share(text, code) for text, code in texts], dtype=pl.Float64)
+        return rows.with_columns(scorer=pl.lit(scorer), score=scores)
+
+    return stage
+
+
+def rows_to_score(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
+    """Return the kept completions of kept prompts, each with its `prompt`, sorted by key."""
+    kept_prompts = kept_rows(pl.concat(prompts)).select(*PROMPT_KEY, "prompt")
+    return kept_rows(completions).join(kept_prompts, on=PROMPT_KEY).sort("prompt_id", "sample")

@@ -6,13 +6,13 @@ text itself, with instructions (instructions.py), and a second try. What either 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
-from polypref.builders.filters.apply import Judgement, judge_all
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import apply_filters
+from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
 from polypref.builders.filters.translation import sentences_lost
-from polypref.builders.prompts import kept_rows
 from polypref.builders.recipe import Translate
 from polypref.builders.text import instructions
 from polypref.builders.text.checks import lost, lost_numbers
@@ -29,7 +29,7 @@ from polypref.builders.text.parse import (
 )
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import HttpTranslator
-from polypref.schemas import COMPLETION_KEY, rows_to_frame
+from polypref.schemas import COMPLETION_KEY
 from polypref.store.stages import Asking
 
 PIVOT = "eng_Latn"
@@ -46,100 +46,110 @@ class Translation:
     chrf: float | None = None  # of the translation back into English, 0 to 100
 
 
-def prompts(
+def translate_prompts(
     config: Translate, target: str, translator: str
 ) -> Callable[[pl.DataFrame], Asking[pl.DataFrame]]:
-    """A stage: the English prompts that no filter rejected, in `target`, checked."""
+    """Return the stage that translates the kept English prompts into `target` and checks them."""
 
     def stage(english: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = kept_rows(english).to_dicts()
-        sources = [[m["content"] for m in row["prompt"]] for row in rows]
+        rows = kept_rows(english).with_row_index("row")
+        contents = rows.select(pl.col("prompt").list.eval(pl.element().struct.field("content")))
+        sources = contents.to_series().to_list()
         translations = yield from texts(sources, target, config)
-        given = [
-            (row, source, made)
-            for row, source, made in zip(rows, sources, translations, strict=True)
-            if made is not None
-        ]
-        judged = checked([(source, made) for _, source, made in given], target, config)
-        out = []
-        for (row, _, translation), (measures, reason) in zip(given, judged, strict=True):
-            prompt = [m | {"content": text} for m, text in zip(row["prompt"], translation.texts, strict=True)]
-            new = {
-                "language": target,
-                "prompt": prompt,
-                "translator": translator,
-                "measures": measures,
-                "rejected_by": reason,
-            }
-            out.append(row | {"prompt_en": row["prompt"]} | new)
-        return rows_to_frame(out, "prompts")
+        checked = check_translations(sources, translations, target, config)
+        rows = rows.drop("measures", "rejected_by").join(checked, on="row", maintain_order="left")
+        # A message keeps its role and gets the text that stands at its place.
+        messages = rows.select("row", "prompt", "texts").explode("prompt", "texts")
+        message = pl.struct(role=pl.col("prompt").struct.field("role"), content=pl.col("texts"))
+        prompts = messages.group_by("row", maintain_order=True).agg(prompt=message)
+        return rows.with_columns(
+            prompts["prompt"],
+            prompt_en=pl.col("prompt"),
+            language=pl.lit(target),
+            translator=pl.lit(translator),
+        )
 
     return stage
 
 
-def completions(config: Translate, target: str) -> Callable[..., Asking[pl.DataFrame]]:
-    """A stage: the English completions that no filter rejected, of the prompts that live in `target`, translated and checked."""
+def translate_completions(config: Translate, target: str) -> Callable[..., Asking[pl.DataFrame]]:
+    """Return the stage that translates the kept English completions of the prompts kept in `target`, and checks them."""
 
     def stage(english: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        wanted = kept_rows(pl.concat(prompts)).select("prompt_id")
-        rows = kept_rows(english).join(wanted, on="prompt_id", how="semi").sort(COMPLETION_KEY).to_dicts()
-        translations = yield from texts([[row["completion"]] for row in rows], target, config)
-        given = [
-            (row, translation)
-            for row, translation in zip(rows, translations, strict=True)
-            if translation is not None
-        ]
-        judged = checked([([row["completion"]], translation) for row, translation in given], target, config)
-        out = []
-        for (row, translation), (measures, reason) in zip(given, judged, strict=True):
-            (text,), finish = translation.texts, translation.finish_reason
-            new = {
-                "language": target,
-                "origin": "translated",
-                "completion": text,
-                "pivot_language": PIVOT,
-                "finish_reason": finish,
-            }
-            out.append(
-                row | new | {"tokens": translation.tokens, "measures": measures, "rejected_by": reason}
-            )
-        return rows_to_frame(out, "completions")
+        kept_prompts = kept_rows(pl.concat(prompts)).select("prompt_id")
+        rows = kept_rows(english).join(kept_prompts, on="prompt_id", how="semi").sort(COMPLETION_KEY)
+        sources = [[text] for text in rows["completion"]]
+        translations = yield from texts(sources, target, config)
+        checked = check_translations(sources, translations, target, config)
+        rows = rows.select("prompt_id", "generator", "sample").with_row_index("row")
+        return rows.join(checked, on="row").with_columns(
+            language=pl.lit(target),
+            origin=pl.lit("translated"),
+            pivot_language=pl.lit(PIVOT),
+            completion=pl.col("texts").list.first(),
+        )
 
     return stage
 
 
-def checked(
-    rows: Sequence[tuple[Sequence[str], Translation]], target: str, config: Translate
-) -> list[Judgement]:
-    """Of sources and their translations the measures and the reason to reject: what was lost, then the filters, which see prose alone."""
-    judged = judge_all(
-        [_subject(source, translation, target) for source, translation in rows], config.filters
-    )
-    return [
-        _checked(translation, judgement, config)
-        for (_, translation), judgement in zip(rows, judged, strict=True)
-    ]
+def check_translations(
+    sources: Sequence[Sequence[str]],
+    translations: Sequence[Translation | None],
+    target: str,
+    config: Translate,
+) -> pl.DataFrame:
+    """Return the translations as a frame, with what was measured and why a row is rejected.
+
+    A row: `row` (its position), `texts`, `finish_reason`, `tokens`, `measures` and `rejected_by`. Translations whose calls
+    failed for now are left out. The filters see prose alone; what the translation lost goes before what they find, unless
+    there is no whole text to speak of.
+    """
+    records = []
+    for row, (source, translation) in enumerate(zip(sources, translations, strict=True)):
+        if translation is not None:
+            records.append(_record(row, source, translation))
+    rows = pl.DataFrame(records, TRANSLATED, orient="row").with_columns(language=pl.lit(target))
+    rows = apply_filters(rows, config.filters, text="text", source="source", finish_reason="finish_reason")
+    overrides = pl.col("rejected_by").is_in(["failed_call", "empty", "truncated"]).not_().fill_null(True)
+    loss = pl.when(overrides).then(pl.col("lost").list.first())
+    rows = rows.with_columns(rejected_by=pl.coalesce(loss, "rejected_by"))
+    if config.back_translation is not None:
+        too_far = pl.col("back_translation") < config.back_translation
+        rows = reject_rows(rows, too_far, "back_translation")
+    from_filters = rows["measures"]
+    rows = rows.with_columns(measures=pl.col("lost").list.eval(pl.struct(name=pl.element(), value=1.0)))
+    rows = add_measure(rows, "back_translation")
+    rows = rows.with_columns(measures=pl.concat_list("measures", from_filters))
+    return rows.select("row", "texts", "finish_reason", "tokens", "measures", "rejected_by")
 
 
-def _subject(source: Sequence[str], translation: Translation, target: str) -> Subject:
-    pairs = [prose(*texts) for texts in zip(source, translation.texts, strict=True)]
-    before, after = ("\n".join(text for text in side if text) for side in zip(*pairs, strict=True))
-    if not LETTER.search(before):  # all of it passes as it is: no translation to compare
-        return Subject("\n".join(translation.texts), target, None, translation.finish_reason)
-    return Subject(after, target, before, translation.finish_reason)
+TRANSLATED: dict[str, Any] = {
+    "row": pl.UInt32,
+    "texts": pl.List(pl.String),
+    "finish_reason": pl.String,
+    "tokens": pl.Int32,
+    "rejected_by": pl.String,
+    "lost": pl.List(pl.String),
+    "back_translation": pl.Float64,
+    "text": pl.String,  # for the filters: prose alone
+    "source": pl.String,  # the same, or null where nothing was translated
+}
 
 
-def _checked(translation: Translation, judgement: Judgement, config: Translate) -> Judgement:
+def _record(row: int, source: Sequence[str], translation: Translation) -> tuple[Any, ...]:
+    """Return a row of the columns TRANSLATED."""
+    start = row, translation.texts, translation.finish_reason, translation.tokens
     if translation.finish_reason == "error":
-        return Judgement([], "failed_call")
-    measures, reason = [{"name": reason, "value": 1.0} for reason in translation.lost], judgement.rejected_by
-    if translation.lost and reason not in ("empty", "truncated"):
-        reason = translation.lost[0]
-    if translation.chrf is not None:
-        measures.append({"name": "back_translation", "value": translation.chrf})
-        if reason is None and config.back_translation and translation.chrf < config.back_translation:
-            reason = "back_translation"
-    return Judgement(measures + judgement.measures, reason)
+        return *start, "failed_call", [], None, None, None
+    before, after = [], []
+    for pair in zip(source, translation.texts, strict=True):
+        prose_before, prose_after = prose(*pair)
+        before.append(prose_before)
+        after.append(prose_after)
+    text, original = "\n".join(filter(None, after)), "\n".join(filter(None, before))
+    if not LETTER.search(original):  # all of it is kept as it is: there is no translation to compare
+        return *start, None, list(translation.lost), translation.chrf, "\n".join(translation.texts), None
+    return *start, None, list(translation.lost), translation.chrf, text, original
 
 
 def prose(source: str, translation: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from polypref.builders.pair import choose, ranked
+from polypref.builders.pair import choose, make_pairs
 from polypref.builders.recipe import Pair
 from polypref.schemas import rows_to_frame
 
@@ -107,7 +107,7 @@ def test_rows_are_joined_by_key_and_every_prompt_is_accounted_for() -> None:
         ],
         "scores",
     )
-    out = ranked(Pair(builder="best-vs-worst", scorer="s"), prompts, completions, scores)
+    out = make_pairs(Pair(builder="best-vs-worst", scorer="s"), prompts, completions, scores)
     found = {row["prompt_id"]: row for row in out.to_dicts()}
     assert sorted(found) == ["a", "b", "c"]
     assert [found["a"][side][0]["content"] for side in ("chosen", "rejected")] == ["a1", "a0"]

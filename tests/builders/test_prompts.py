@@ -8,7 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from polypref.builders.prompts import build, candidates, checked, drawn
+from polypref.builders.filters.measures import kept_rows
+from polypref.builders.prompts import filtered_prompts, read_prompts, sample_prompts, write_prompts
 from polypref.builders.recipe import Prompts
 from polypref.builders.tables.read import Table, read
 from polypref.errors import InputError
@@ -23,7 +24,7 @@ def jsonl(path: Path, *rows: Any) -> Path:
 
 
 def prompts(table: Table, turns: str = "first") -> list[Any]:
-    return [[m["content"] for m in row["prompt"]] for row in candidates([table], turns)]
+    return [[m["content"] for m in prompt] for prompt in read_prompts([table], turns)["prompt"]]
 
 
 TWO_TURNS = {"question_id": 81, "turns": ["Write a post.", "Rewrite it."]}
@@ -50,8 +51,12 @@ def test_sharegpt(tmp_path: Path) -> None:
     path.write_text(json.dumps([SHAREGPT]))
     table = Table(path=path, text="conversations", id=("id",))
     assert prompts(table) == [["Be kind.", "Who are you?"]]
-    assert [[(m["role"], m["content"]) for m in row["prompt"]] for row in candidates([table], "all")] == [
-        [("system", "Be kind."), ("user", "Who are you?"), ("assistant", "Vicuna."), ("user", "Bye")]
+    (prompt,) = read_prompts([table], "all")["prompt"]
+    assert [(m["role"], m["content"]) for m in prompt] == [
+        ("system", "Be kind."),
+        ("user", "Who are you?"),
+        ("assistant", "Vicuna."),
+        ("user", "Bye"),
     ]
 
 
@@ -84,7 +89,7 @@ def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
     ]
     config = Prompts(sources=(Table(path=jsonl(tmp_path / "p.jsonl", *rows), text="p", language="l"),))
     with Workdir(tmp_path / "run") as workdir:
-        found = build(config, 1, workdir)
+        found = write_prompts(config, 1, workdir)
         frame = read_parts(
             part
             for code in found
@@ -116,16 +121,16 @@ def test_a_larger_sample_holds_a_smaller_one(tmp_path: Path) -> None:
         *({"p": f"Please explain the number {i} to me in a few words."} for i in range(60)),
     )
     config = Prompts(sources=(Table(path=path, text="p"),))
-    rows = list(checked(candidates(config.sources, "first"), config))
+    rows = filtered_prompts(read_prompts(config.sources, "first"), config)
 
     def kept(sample: int | None, seed: int = 1) -> set[str]:
-        return {row["prompt_id"] for row in drawn(rows, sample, seed) if row["rejected_by"] is None}
+        return set(kept_rows(sample_prompts(rows, sample, seed))["prompt_id"])
 
     assert len(kept(None)) == 60
     assert [len(kept(n)) for n in (5, 20)] == [5, 20]
     assert kept(5) < kept(20)
     assert kept(5, seed=2) != kept(5)
-    assert sum(row["rejected_by"] == "not_sampled" for row in drawn(rows, 20, 1)) == 40
+    assert sample_prompts(rows, 20, 1)["rejected_by"].to_list().count("not_sampled") == 40
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from polypref.builders.filters.apply import NAMES, Filters
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
 from polypref.builders.text import instructions
-from polypref.builders.translate import Translation, checked, texts
+from polypref.builders.translate import Translation, check_translations, texts
 from polypref.engines.base import Engine
 from polypref.engines.config import Ct2Translator, HttpTranslator, PseudoTranslator
 from polypref.engines.pseudo import PseudoEngine, pseudolocalise
@@ -130,7 +130,7 @@ def test_every_damaged_row_is_rejected_by_name_and_no_other(tmp_path: Path) -> N
     whole, found = with_pseudo(PROMPTS, "deu_Latn", tmp_path), Counter[str | None]()
     for seed in range(20):
         damaged = with_pseudo(PROMPTS, "deu_Latn", tmp_path, faults=0.3, seed=seed)
-        reasons = [why for _, why in checked(list(zip(PROMPTS, damaged, strict=True)), "deu_Latn", config)]
+        reasons = check_translations(PROMPTS, damaged, "deu_Latn", config)["rejected_by"].to_list()
         assert [reason is not None for reason in reasons] == [
             a.texts != b.texts for a, b in zip(whole, damaged, strict=True)
         ]
@@ -153,9 +153,8 @@ def test_hostile_prompts_come_out_right(case: str, tmp_path: Path) -> None:
     (row,) = with_pseudo([source], "deu_Latn", tmp_path)
     assert (row.lost, differences(source, row)) == ((), Counter())
     assert [text == "" for text in row.texts] == [text == "" for text in source]
-    ((_, reason),) = checked(
-        [(source, row)], "deu_Latn", Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF)
-    )
+    config = Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF)
+    (reason,) = check_translations([source], [row], "deu_Latn", config)["rejected_by"]
     assert reason == ("too_long" if case == "20,000 words" else None)
 
 
@@ -170,14 +169,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_real_translator_loses_nothing_in_silence(target: str, demo: Any, tmp_path: Path) -> None:
     config = Translate(engine=demo[0], filters=OFF)
     rows = [row for row in asked(PROMPTS, target, config, demo[1], tmp_path) if row]
-    judged = checked(list(zip(PROMPTS, rows, strict=True)), target, config)
-    for source, row, (_, reason) in zip(PROMPTS, rows, judged, strict=True):
+    rejected_by = check_translations(PROMPTS, rows, target, config)["rejected_by"].to_list()
+    for source, row, reason in zip(PROMPTS, rows, rejected_by, strict=True):
         assert reason or not any(
             lacking
             for text in zip(source, row.texts, strict=True)
             for _, lacking, _ in counted(*text).values()
         )
-    reasons = Counter(reason for _, reason in judged)
+    reasons = Counter(rejected_by)
     assert reasons["truncated"] + reasons[None] < len(PROMPTS)  # it never saw a mark, so it carries none over
 
 
@@ -193,7 +192,7 @@ def test_back_translation_is_measured_and_rejects(demo: Any, tmp_path: Path) -> 
     assert (0 <= low < high <= 100, nothing) == (True, None)
     config = measured.model_copy(update={"back_translation": (low + high) / 2})
     rows = [row for row in asked(groups, "deu_Latn", config, demo[1], tmp_path) if row]
-    reasons = [why for _, why in checked(list(zip(groups, rows, strict=True)), "deu_Latn", config)]
+    reasons = check_translations(groups, rows, "deu_Latn", config)["rejected_by"].to_list()
     assert reasons == ["back_translation" if row.chrf == low else None for row in rows]
 
 

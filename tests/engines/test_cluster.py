@@ -13,7 +13,7 @@ import pytest
 from openai_server import OpenAIServer
 from s3_server import s3_server
 
-from polypref.builders.complete import completions
+from polypref.builders.complete import complete_prompts
 from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Completer
 from polypref.engines.budget import Budget, Meter, Price
@@ -71,7 +71,7 @@ def steps(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
         ]
         part.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
     out = workdir.table("completions", "eng_Latn", parts=PARTS)
-    make = completions(config, engine.name, "eng_Latn", filters)
+    make = complete_prompts(config, engine.name, "eng_Latn", filters)
     return [
         PartTask(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)
     ]

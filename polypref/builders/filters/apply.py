@@ -1,26 +1,33 @@
-"""Asks the filters of a recipe in their order; the first that rejects gives its name to the row's `rejected_by`.
+"""Apply a recipe's filters to rows, one after the other; the first one that rejects a row gives `rejected_by` its name.
 
-A filter is a function from rows (columns of subject.py) to a measure a row, null where there is nothing to measure; the row is rejected
-where its measure is over the threshold. `wrong_language` says itself what it rejects, and `quality` rejects what is under its least.
+A filter is a function from rows to one number a row, its measure. It works on the columns `text`, `language`, `source`
+(what the text was translated from, or null), `finish_reason` and `prompt` (what the text answers, or null), and a row is
+rejected where its measure is over the threshold. A measure is null where there is nothing to measure. Two filters
+differ: `wrong_language` decides by itself, and `quality`, which asks a model, is not applied here (see quality.py).
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Literal
 
 import polars as pl
 
 from polypref.builders.filters import completion, language, repetition, text, translation
-from polypref.builders.filters.processes import in_processes
-from polypref.builders.filters.subject import Subject, frame
+from polypref.builders.filters.measures import NO_MEASURES, kept_rows, list_measures
+from polypref.builders.filters.processes import map_chunks
 from polypref.config import Config, Operational
 from polypref.engines.quality import Quality, estimates
 from polypref.languages.codes import languages
 
+IS_TRUE = 0.5  # the threshold of filters that measure 0 or 1 and are only on or off
+WORKING_COLUMNS = dict.fromkeys(("text", "language", "source", "finish_reason", "prompt"), pl.String)
+ABSENT = pl.lit(None, pl.String)
+STOPPED = pl.lit("stop")  # the finish reason of texts that no engine of ours wrote
+
 
 class Filters(Config):
-    """One key a reason, in the order of asking, with its threshold; `null` or `false` switches a filter off.
+    """One key for each reason to reject, in the order of application, with its threshold; `null` or `false` turns it off.
 
-    `identifier` and `among` say who identifies languages, and among which: the expected one is always one of them.
+    Languages are identified by `identifier`, which chooses among the languages `among` and the expected one.
     """
 
     empty: bool = True
@@ -48,22 +55,18 @@ class Filters(Config):
     among: tuple[str, ...] = ("paper-23",)
     processes: Operational[int] = 0
 
-    def on(self) -> list[str]:
-        """The filters that are asked, in their order."""
-        return [
-            name for name in NAMES if getattr(self, name) is not None and getattr(self, name) is not False
-        ]
+    def enabled(self) -> list[str]:
+        """Return the names of the filters that are on, in the order of application."""
+        names = []
+        for name in NAMES:
+            threshold = getattr(self, name)
+            if threshold is not None and threshold is not False:  # not `in`: a threshold of 0 equals False
+                names.append(name)
+        return names
 
 
-class Judgement(NamedTuple):
-    """The measures ({name, value}) taken up to the first rejection, and its reason, or None."""
-
-    measures: list[dict[str, Any]]
-    rejected_by: str | None
-
-
-Measure = Callable[[pl.DataFrame], pl.Series]
-REASONS: dict[str, tuple[Measure, Literal["text", "source", "prompt"]]] = {
+# Each filter's function, and the column that a row must have for it to apply.
+FILTERS: dict[str, tuple[Callable[[pl.DataFrame], pl.Series], Literal["text", "source", "prompt"]]] = {
     "empty": (text.empty, "text"),
     "too_long": (text.too_long, "text"),
     "truncated": (text.truncated, "text"),
@@ -84,84 +87,101 @@ REASONS: dict[str, tuple[Measure, Literal["text", "source", "prompt"]]] = {
     "repeated_lines": (repetition.repeated_lines, "text"),
     "repetition": (repetition.repetition, "text"),
 }
-NAMES = (*REASONS, "wrong_language", "quality")
+NAMES = (*FILTERS, "wrong_language", "quality")
 
 
-def judge(subject: Subject, filters: Filters) -> Judgement:
-    """One text's judgement."""
-    return judge_all([subject], filters)[0]
+def apply_filters(
+    rows: pl.DataFrame,
+    filters: Filters,
+    *,
+    text: str | pl.Expr,
+    source: str | pl.Expr = ABSENT,
+    prompt: str | pl.Expr = ABSENT,
+    finish_reason: str | pl.Expr = STOPPED,
+) -> pl.DataFrame:
+    """Return a stage's rows with `measures` and `rejected_by` filled.
+
+    `rows` has the columns `language` and `rejected_by`. Rows that are rejected already keep their reason, and their
+    measures are empty. The other arguments are the columns, or expressions, that the filters work on.
+    """
+    rows = rows.with_row_index("_row")  # a name that no stage uses
+    unfiltered = kept_rows(rows).select(
+        "_row", "language", text=text, source=source, prompt=prompt, finish_reason=finish_reason
+    )
+    measured = measure_rows(unfiltered.drop("_row"), filters)
+    results = unfiltered.select("_row", measures=list_measures(measured), reason=measured["rejected_by"])
+    rows = rows.drop("measures", strict=False).join(results, on="_row", how="left", maintain_order="left")
+    return rows.with_columns(
+        pl.col("measures").fill_null(NO_MEASURES), rejected_by=pl.coalesce("rejected_by", "reason")
+    ).drop("_row", "reason")
 
 
-def judge_all(subjects: Iterable[Subject], filters: Filters) -> list[Judgement]:
-    """The judgements of texts, in their order. Lengths of translations are compared with those of the other texts given."""
-    judged = judge_frame(frame(subjects), filters)
-    columns = [name for name in judged.columns if name != "rejected_by"]
-    return [
-        Judgement(
-            [{"name": name, "value": row[name]} for name in columns if row[name] is not None],
-            row["rejected_by"],
-        )
-        for row in judged.iter_rows(named=True)
-    ]
+def measure_rows(rows: pl.DataFrame, filters: Filters, all_measures: bool = False) -> pl.DataFrame:
+    """Return a column of measures for each enabled filter, and `rejected_by`, in the order of the rows.
 
-
-def judge_frame(rows: pl.DataFrame, filters: Filters, all_measures: bool = False) -> pl.DataFrame:
-    """A column a filter with its measures (null: not measured) and `rejected_by`, for rows with the columns of subject.py.
-
-    Work of many rows is spread over processes. With `all_measures` later filters measure rejected rows, too.
+    A rejected row is not measured by the filters that follow, unless `all_measures` is set. The work on many rows is
+    spread over processes.
     """
     if rows["source"].null_count() < rows.height:
         rows = rows.with_columns(usual=translation.usual_ratio(rows))
-    found = in_processes(_judged, rows, filters, all_measures)
-    return found if filters.quality is None else _with_quality(rows, found, filters.quality, all_measures)
+    measured = map_chunks(_measure_chunk, rows, filters.processes, filters, all_measures)
+    if filters.quality is not None:
+        measured = _with_quality(rows, measured, filters.quality, all_measures)
+    return measured
 
 
-def _judged(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
+def _measure_chunk(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
+    """Do the work of `measure_rows` on some rows, in this process."""
     rows = rows.with_row_index("row")
-    found = rows.select("row")
-    alive, rejected = rows, []
-    for name in filters.on():
-        threshold = getattr(filters, name)
-        if name == "quality":  # asked afterwards, in one process
+    columns = rows.select("row")
+    rejections = [pl.DataFrame(schema={"row": rows.schema["row"], "rejected_by": pl.String})]
+    for name in filters.enabled():
+        if name == "quality":
             continue
-        if name == "wrong_language":
-            asked = alive
-            values, rejects = language.wrong_language(
-                asked, float(threshold), filters.identifier, languages(filters.among)
-            )
-        else:
-            measure, needs = REASONS[name]
-            asked = alive.filter(pl.col(needs).is_not_null())
-            values = measure(asked).cast(pl.Float64) if asked.height else pl.Series([], dtype=pl.Float64)
-            rejects = (values > (0.5 if threshold is True else float(threshold))).fill_null(False)
-        measured = asked.select("row", values.alias(name))
-        found = found.join(measured, on="row", how="left", maintain_order="left")
-        if rejects.any():
-            out = asked.filter(rejects).select("row", rejected_by=pl.lit(name))
-            rejected.append(out)
-            if not all_measures:
-                alive = alive.join(out, on="row", how="anti", maintain_order="left")
-    reasons = pl.concat(
-        [*rejected, pl.DataFrame(schema={"row": rows.schema["row"], "rejected_by": pl.String})]
-    )
-    first = reasons.unique("row", keep="first", maintain_order=True)
-    return found.join(first, on="row", how="left", maintain_order="left").drop("row")
+        measured = _apply_filter(name, rows, filters)
+        columns = columns.join(
+            measured.select("row", pl.col("measure").alias(name)),
+            on="row",
+            how="left",
+            maintain_order="left",
+        )
+        rejected = measured.filter("rejects").select("row", rejected_by=pl.lit(name))
+        rejections.append(rejected)
+        if rejected.height and not all_measures:
+            rows = rows.join(rejected, on="row", how="anti", maintain_order="left")
+    first = pl.concat(rejections).unique("row", keep="first", maintain_order=True)
+    return columns.join(first, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _apply_filter(name: str, rows: pl.DataFrame, filters: Filters) -> pl.DataFrame:
+    """Return `row`, `measure` and `rejects` (true or false) of the rows that a filter applies to."""
+    threshold = getattr(filters, name)
+    if name == "wrong_language":
+        measures, rejects = language.wrong_language(
+            rows, threshold, filters.identifier, languages(filters.among)
+        )
+        return rows.select("row", measure=measures, rejects=rejects)
+    measure, required = FILTERS[name]
+    rows = rows.filter(pl.col(required).is_not_null())
+    if rows.is_empty():
+        return pl.DataFrame(schema={"row": rows.schema["row"], "measure": pl.Float64, "rejects": pl.Boolean})
+    measures = measure(rows.drop("row")).cast(pl.Float64)
+    rejects = measures > (IS_TRUE if threshold is True else float(threshold))
+    return rows.select("row", measure=measures, rejects=rejects.fill_null(False))
 
 
 def _with_quality(
-    rows: pl.DataFrame, found: pl.DataFrame, quality: Quality, all_measures: bool
+    rows: pl.DataFrame, measured: pl.DataFrame, quality: Quality, all_measures: bool
 ) -> pl.DataFrame:
-    """Asks the model, here and not in other processes, for the translations that nothing rejected."""
-    asked = [
-        source is not None and (all_measures or reason is None)
-        for source, reason in zip(rows["source"], found["rejected_by"], strict=True)
-    ]
-    values = iter(
-        estimates(
-            list(rows.filter(pl.Series(asked, dtype=pl.Boolean)).select("source", "text").iter_rows()),
-            quality,
-        )
+    """Add the column `quality`. It is measured in this process, where its model is, for the rows that are left."""
+    joined = rows.select("source", "text").with_columns(measured["rejected_by"]).with_row_index("row")
+    asked = joined.filter(pl.col("source").is_not_null())
+    if not all_measures:
+        asked = kept_rows(asked)
+    scores = estimates(list(asked.select("source", "text").iter_rows()), quality)
+    scored = asked.select("row", quality=pl.Series(scores, dtype=pl.Float64))
+    column = joined.select("row").join(scored, on="row", how="left", maintain_order="left")["quality"]
+    too_low = pl.when(pl.col("quality") < quality.least).then(pl.lit("quality"))
+    return measured.insert_column(measured.width - 1, column).with_columns(
+        pl.coalesce("rejected_by", too_low)
     )
-    measured = pl.Series("quality", [next(values) if one else None for one in asked], dtype=pl.Float64)
-    reasons = pl.coalesce("rejected_by", pl.when(measured < quality.least).then(pl.lit("quality")))
-    return found.with_columns(reasons.alias("rejected_by")).insert_column(found.width - 1, measured)

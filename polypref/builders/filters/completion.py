@@ -1,48 +1,48 @@
-"""Faults of completions: refusals, marks of a chat template, a model that speaks of itself, an answer that is its prompt."""
+"""Faults of completions: refusals, marks of a chat template, self-identification, remarks on translating, echoes."""
 
 import polars as pl
 
 from polypref.builders.filters.phrases import ABOUT_TRANSLATING, REFUSALS, SELF, TEMPLATE
 
-BEGINNING = 250  # characters in which a refusal is looked for
+BEGINNING = 250  # characters in which a refusal must begin
 
 
 def refusal(rows: pl.DataFrame) -> pl.Series:
-    """1 for a text that begins by refusing, in its own language or in English."""
-    beginnings = rows.select(
-        "language", beginning=pl.col("text").str.slice(0, BEGINNING).str.to_lowercase()
-    ).with_row_index()
-    found = []
-    for (code,), some in beginnings.group_by("language", maintain_order=True):
-        patterns = "|".join(filter(None, (REFUSALS["eng_Latn"], REFUSALS.get(str(code), ""))))
-        found.append(
-            some.select("index", refuses=pl.col("beginning").str.contains(patterns).cast(pl.Float64))
-        )
-    return pl.concat(found).sort("index")["refuses"]
+    """Return 1 for a text that begins with a refusal, in its own language or in English, else 0."""
+    beginnings = rows.with_row_index("row").select(
+        "row", "language", beginning=pl.col("text").str.slice(0, BEGINNING).str.to_lowercase()
+    )
+    results = []
+    for (code,), group in beginnings.group_by("language", maintain_order=True):
+        pattern = REFUSALS["eng_Latn"]  # models fall back to English
+        if code in REFUSALS:
+            pattern = f"{pattern}|{REFUSALS[str(code)]}"
+        refuses = pl.col("beginning").str.contains(pattern)
+        results.append(group.select("row", refuses=refuses.cast(pl.Float64)))
+    return pl.concat(results).sort("row")["refuses"]
 
 
 def self_identification(rows: pl.DataFrame) -> pl.Series:
-    """How often a text says that a model, by name or as "an AI language model", is speaking."""
+    """Return how often a text identifies its author as a model, by name or as "an AI language model"."""
     return rows["text"].str.count_matches(f"(?i)(?:{SELF})")
 
 
 def chat_template(rows: pl.DataFrame) -> pl.Series:
-    """Marks of a chat template that leaked into a text: `<|im_end|>`, `[INST]`, a turn of the user's."""
+    """Return the number of leaked marks of a chat template: `<|im_end|>`, `[INST]`, "User:" before a turn."""
     return rows["text"].str.count_matches(TEMPLATE)
 
 
 def about_translating(rows: pl.DataFrame) -> pl.Series:
-    """Remarks on a translation where one was wanted: "Both options are valid translations of …"; those of the source do not count."""
-    counts = rows["text"].str.count_matches(ABOUT_TRANSLATING).cast(pl.Int64) - rows[
-        "source"
-    ].str.count_matches(ABOUT_TRANSLATING)
-    return counts.clip(lower_bound=0)
+    """Return the number of remarks on translating ("Both options are valid translations") beyond those of the source."""
+    in_text = rows["text"].str.count_matches(ABOUT_TRANSLATING).cast(pl.Int64)
+    in_source = rows["source"].str.count_matches(ABOUT_TRANSLATING).cast(pl.Int64)
+    return (in_text - in_source).clip(lower_bound=0)
 
 
 def equals_prompt(rows: pl.DataFrame) -> pl.Series:
-    """1 for an answer that is its prompt, but for case and spaces."""
-    return (_plain(rows["text"]) == _plain(rows["prompt"])).cast(pl.Float64)
+    """Return 1 for a text that is its prompt again, but for case and spaces, else 0."""
+    return (_normalised(rows["text"]) == _normalised(rows["prompt"])).cast(pl.Float64)
 
 
-def _plain(texts: pl.Series) -> pl.Series:
+def _normalised(texts: pl.Series) -> pl.Series:
     return texts.str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()

@@ -1,6 +1,7 @@
-"""Overlap with evaluation sets: prompts that hold an evaluation item, or most of one, by runs of characters, so in every script.
+"""Overlap with evaluation sets: prompts that contain an evaluation item, or most of one.
 
-It does not know translations of an item into another language, and paraphrases.
+Items and prompts are compared by runs of characters, so in every script. Translations of an item into another language
+and paraphrases are not detected.
 """
 
 from collections import Counter, defaultdict
@@ -10,45 +11,55 @@ from polypref.builders.filters.duplicates import runs
 from polypref.builders.tables.read import Table, messages, read
 from polypref.languages.scripts import is_dense
 
-RUN = {False: 16, True: 6}  # characters of a run; where one character stands for a syllable or a word, fewer
-LEAST = 8  # runs of an item; a shorter one is in many texts by chance
+RUN = 16  # characters of a run
+DENSE_RUN = 6  # the same where one character stands for a syllable or a word
+MIN_RUNS = 8  # items with fewer runs are skipped: they are in many texts by chance
 
 
 def evaluation_items(tables: Iterable[Table]) -> list[str]:
-    """The texts of evaluation sets; of an item with several turns each of the user's, for a prompt may hold the first alone."""
+    """Return the texts of evaluation sets, each once.
+
+    Every user turn is an item of its own: a prompt may contain only the first turn of a conversation.
+    """
     items = []
     for table in tables:
         for row in read(table):
-            for turn in row.text if isinstance(row.text, list) else [row.text]:
+            turns = row.text if isinstance(row.text, list) else [row.text]
+            for turn in turns:
                 items += [message["content"] for message in messages(turn, "all") or []]
     return list(dict.fromkeys(items))
 
 
 def overlaps(texts: Sequence[str], items: Sequence[str]) -> list[float]:
-    """For each text the largest share of an evaluation item's runs that it holds, 0 to 1; items of few letters are not looked for."""
-    found = [0.0] * len(texts)
-    for dense in (False, True):
-        index: dict[str, list[int]] = defaultdict(list)
-        sizes: dict[int, int] = {}
-        for number, item in enumerate(items):
-            if _dense(item) == dense and len(of_item := runs(item, RUN[dense])) >= LEAST:
-                sizes[number] = len(of_item)
-                for run in of_item:
-                    index[run].append(number)
-        if sizes:
-            found = [
-                max(before, _overlap(text, index, sizes, RUN[dense]))
-                for before, text in zip(found, texts, strict=True)
-            ]
-    return found
+    """Return for each text the largest share (0 to 1) of an item's runs that the text contains."""
+    alphabetic = [item for item in items if not _is_dense(item)]
+    dense = [item for item in items if _is_dense(item)]
+    pairs = zip(_overlaps(texts, alphabetic, RUN), _overlaps(texts, dense, DENSE_RUN), strict=True)
+    return [max(pair) for pair in pairs]
 
 
-def _overlap(text: str, index: dict[str, list[int]], sizes: dict[int, int], length: int) -> float:
-    counts = Counter(number for run in runs(text, length) for number in index.get(run, ()))
-    return max((count / sizes[number] for number, count in counts.items()), default=0.0)
+def _overlaps(texts: Sequence[str], items: Sequence[str], length: int) -> list[float]:
+    """Do the work of `overlaps` for items that are compared by runs of `length` characters."""
+    numbers_by_run: dict[str, list[int]] = defaultdict(list)
+    sizes: dict[int, int] = {}
+    for number, item in enumerate(items):
+        item_runs = runs(item, length)
+        if len(item_runs) >= MIN_RUNS:
+            sizes[number] = len(item_runs)
+            for run in item_runs:
+                numbers_by_run[run].append(number)
+    if not sizes:
+        return [0.0] * len(texts)
+    shares = []
+    for text in texts:
+        shared: Counter[int] = Counter()
+        for run in runs(text, length):
+            shared.update(numbers_by_run.get(run, ()))
+        shares.append(max((count / sizes[number] for number, count in shared.items()), default=0.0))
+    return shares
 
 
-def _dense(text: str) -> bool:
-    """Return whether most letters of a text stand for a syllable or a word each."""
+def _is_dense(text: str) -> bool:
+    """Return True where most letters of a text stand for a syllable or a word each."""
     letters = [character for character in text if character.isalpha()]
     return sum(map(is_dense, letters)) > len(letters) / 2

@@ -1,4 +1,4 @@
-"""Texts that are in another language than theirs."""
+"""Reject texts that are in another language than they should be."""
 
 import polars as pl
 
@@ -8,12 +8,14 @@ from polypref.languages.verify import verify
 def wrong_language(
     rows: pl.DataFrame, threshold: float, identifier: str, among: tuple[str, ...]
 ) -> tuple[pl.Series, pl.Series]:
-    """P(its language), and where it is so low for a text of its length that it rejects; null where nobody can tell."""
-    verdicts = [
-        verify(t, code, threshold, identifier, among)
-        for t, code in rows.select("text", "language").iter_rows()
-    ]
-    measures = [None if verdict.outcome == "unsure" else verdict.probability for verdict in verdicts]
-    return pl.Series(measures, dtype=pl.Float64), pl.Series(
-        [verdict.outcome == "no" for verdict in verdicts], dtype=pl.Boolean
-    )
+    """Return P(expected language) of each text, null where it cannot be told, and where the text is rejected.
+
+    `threshold` is for texts of some length; `verify` lowers it for shorter ones, so the measure alone does not decide.
+    """
+    measures: list[float | None] = []
+    rejects: list[bool] = []
+    for text, code in rows.select("text", "language").iter_rows():
+        verdict = verify(text, code, threshold, identifier, among)
+        measures.append(None if verdict.outcome == "unsure" else verdict.probability)
+        rejects.append(verdict.outcome == "no")
+    return pl.Series(measures, dtype=pl.Float64), pl.Series(rejects, dtype=pl.Boolean)

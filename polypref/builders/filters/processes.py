@@ -1,9 +1,12 @@
-"""A function of rows, spread over processes: each takes chunks of rows and keeps what it loaded for the next ones."""
+"""Spread work on rows over processes.
+
+A worker process takes chunks of rows, and keeps the models it has loaded for the chunks that follow.
+"""
 
 import atexit
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
@@ -11,45 +14,53 @@ from typing import Any
 
 import polars as pl
 
-CHUNK = 1000  # rows of one job
-ALONE = 2000  # rows that are not worth another process, which loads models of its own
+CHUNK = 1000  # rows that a process works on at once
+MIN_ROWS = (
+    2000  # up to so many rows, starting processes that load models of their own costs more than it saves
+)
 
 
-def in_processes(function: Callable[..., pl.DataFrame], rows: pl.DataFrame, *settings: Any) -> pl.DataFrame:
-    """`function(rows, *settings)` of chunks of the rows, put together in order: the same whatever the number of processes.
+def map_chunks(
+    function: Callable[..., pl.DataFrame], rows: pl.DataFrame, processes: int, *arguments: Any
+) -> pl.DataFrame:
+    """Return `function(chunk, *arguments)` of all chunks of the rows as one frame, in the order of the rows.
 
-    `settings[0].processes` says how many: 0 for as many as there are cores, 1 for none beside this one.
+    The result does not depend on `processes`: 0 uses one process a core, 1 only this process.
     """
-    processes = settings[0].processes or len(os.sched_getaffinity(0))
-    chunks = [rows.slice(start, CHUNK) for start in range(0, rows.height, CHUNK)] or [rows]
-    if processes == 1 or rows.height <= ALONE:
-        return pl.concat([function(chunk, *settings) for chunk in chunks])
-    return pl.concat(_ordered(_pool(processes), function, iter(chunks), settings, 2 * processes))
+    processes = processes or len(os.sched_getaffinity(0))
+    starts = range(0, max(rows.height, 1), CHUNK)  # no rows are one empty chunk: the result keeps its columns
+    chunks = [rows.slice(start, CHUNK) for start in starts]
+    if processes == 1 or rows.height <= MIN_ROWS:
+        return pl.concat([function(chunk, *arguments) for chunk in chunks])
+    return pl.concat(_results(_pool(processes), function, chunks, arguments, 2 * processes))
 
 
-def _ordered(
+def _results(
     pool: ProcessPoolExecutor,
     function: Callable[..., pl.DataFrame],
-    chunks: Iterator[pl.DataFrame],
-    settings: Any,
-    most: int,
+    chunks: Iterable[pl.DataFrame],
+    arguments: tuple[Any, ...],
+    at_once: int,
 ) -> Iterator[pl.DataFrame]:
-    waiting: deque[Future[pl.DataFrame]] = deque()
+    """Yield the results in order. At most `at_once` chunks are with the pool: the pipe to it holds copies of them."""
+    submitted: deque[Future[pl.DataFrame]] = deque()
     for chunk in chunks:
-        waiting.append(pool.submit(function, chunk, *settings))
-        if len(waiting) >= most:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+        submitted.append(pool.submit(function, chunk, *arguments))
+        if len(submitted) >= at_once:
+            yield submitted.popleft().result()
+    while submitted:
+        yield submitted.popleft().result()
 
 
 @cache
 def _pool(processes: int) -> ProcessPoolExecutor:
-    pool = ProcessPoolExecutor(processes, get_context("forkserver"), initializer=_one_thread)
+    # Not "fork": it would copy the threads' locks of polars and torch, which may be held at that moment.
+    pool = ProcessPoolExecutor(processes, get_context("forkserver"), initializer=_limit_threads)
     atexit.register(pool.shutdown, wait=False, cancel_futures=True)
     return pool
 
 
-def _one_thread() -> None:
-    """polars in a worker needs no threads of its own; set before it starts them."""
+def _limit_threads() -> None:
+    """Give polars one thread in a worker: the workers themselves use the cores."""
+    # polars reads this when it starts its threads, which is later than its import.
     os.environ["POLARS_MAX_THREADS"] = "1"

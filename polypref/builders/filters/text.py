@@ -1,30 +1,29 @@
-"""Texts that are none, are empty, too long, or were cut; and what is private in them. A measure is a column, computed by polars."""
+"""Texts that are not text, are empty, too long or cut, and private data in them."""
 
 import re
 
 import polars as pl
 
+SURROGATE = re.compile("[\ud800-\udfff]")  # half of a UTF-16 pair: valid in JSON escapes, in no encoding
+
 
 def is_text(value: object) -> bool:
-    """Whether a value read from somebody's file can be kept as text: a string, without NUL and lone surrogates."""
-    return isinstance(value, str) and "\0" not in value and not (SURROGATE.search(value))
-
-
-SURROGATE = re.compile("[\ud800-\udfff]")
+    """Return True for a string without NUL, where many tools cut it, and lone surrogates, which UTF-8 cannot hold."""
+    return isinstance(value, str) and "\0" not in value and not SURROGATE.search(value)
 
 
 def empty(rows: pl.DataFrame) -> pl.Series:
-    """1 for a text without letter, digit or symbol: spaces, line breaks, direction marks, punctuation alone."""
+    """Return 1 for a text of spaces, line breaks, direction marks and punctuation alone, else 0."""
     return rows["text"].str.contains(r"[^\p{C}\p{Z}\p{P}\s]").not_().cast(pl.Float64)
 
 
 def too_long(rows: pl.DataFrame) -> pl.Series:
-    """Characters."""
+    """Return the number of characters."""
     return rows["text"].str.len_chars()
 
 
 def truncated(rows: pl.DataFrame) -> pl.Series:
-    """1 where the engine stopped at its limit of tokens, not at an end."""
+    """Return 1 for a text whose generation was stopped at the limit of tokens, else 0."""
     return (rows["finish_reason"] == "length").cast(pl.Float64)
 
 
@@ -38,12 +37,15 @@ PRIVATE = {
 
 
 def private(rows: pl.DataFrame) -> pl.Series:
-    """E-mail addresses, phone numbers, IP addresses and key-like strings. It does not know names and postal addresses."""
+    """Return the number of e-mail addresses, phone numbers, IP addresses and key-like strings.
+
+    Names and postal addresses are not detected.
+    """
     return rows["text"].str.count_matches("|".join(f"(?:{pattern})" for pattern in PRIVATE.values()))
 
 
 def masked(texts: pl.Series) -> pl.Series:
-    """The texts with what is private replaced by `[EMAIL]`, `[KEY]`, `[IP]`, `[PHONE]`."""
+    """Return the texts with private data replaced by `[EMAIL]`, `[KEY]`, `[IP]` or `[PHONE]`."""
     for name, pattern in PRIVATE.items():
         texts = texts.str.replace_all(pattern, f"[{name}]")
     return texts

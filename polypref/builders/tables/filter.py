@@ -14,8 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from polypref.builders.filters.apply import NAMES, Filters, judge_frame
-from polypref.builders.filters.subject import COLUMNS
+from polypref.builders.filters.apply import NAMES, WORKING_COLUMNS, Filters, measure_rows
 from polypref.builders.filters.text import SURROGATE, masked
 from polypref.builders.tables.read import Table, finish, of_kind, records, strings
 from polypref.errors import InputError
@@ -77,7 +76,7 @@ def judged(
         if first:
             constant = _checked(path, chunk[0], text, language_is, source)
             first = False
-        if taken := {*filters.on(), "rejected_by"}.intersection(key for row in chunk for key in row):
+        if taken := {*filters.enabled(), "rejected_by"}.intersection(key for row in chunk for key in row):
             raise InputError(
                 f"{path}: has a column {min(taken)!r} already; expected none of that name, for it will be written"
             )
@@ -150,16 +149,16 @@ def _judged(
         "finish_reason": ends,
         "prompt": [None] * len(chunk),
     }
-    frame = pl.DataFrame(columns, schema=COLUMNS).with_row_index("position")
+    frame = pl.DataFrame(columns, schema=WORKING_COLUMNS).with_row_index("position")
     unusable = pl.Series(reasons, dtype=pl.String)
     usable = frame.filter(unusable.is_null())
     found = (
-        judge_frame(usable.drop("position"), filters, all_measures).with_columns(usable["position"])
+        measure_rows(usable.drop("position"), filters, all_measures).with_columns(usable["position"])
         if usable.height
         else None
     )
     out = frame.select("position", pl.col("language").fill_null(UNKNOWN), bad=unusable)
-    measured = filters.on()
+    measured = filters.enabled()
     if found is None:
         return out.with_columns(
             *(pl.lit(None, pl.Float64).alias(n) for n in measured), rejected_by=pl.col("bad")

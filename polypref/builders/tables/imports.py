@@ -9,13 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 import polars as pl
 
-from polypref.builders.filters.apply import Filters, Judgement, judge_all
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import Filters, apply_filters
 from polypref.builders.filters.text import is_text
 from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
-from polypref.schemas import hash16, normalised, rows_to_frame
+from polypref.schemas import TABLES, hash16, normalised, rows_to_frame
 from polypref.store.parts import part_number
 
 ByLanguage = dict[str, list[Row]]
@@ -55,31 +54,16 @@ def completions(
     """A stage that asks nobody: the imported completions of one part, checked like our own."""
 
     def stage(*prompts: pl.DataFrame) -> pl.DataFrame:
-        usable = {
-            i: str(row.text)
-            for i, (_, row, reason) in enumerate(rows)
-            if reason is None and is_text(row.text)
-        }
-        judged = dict(
-            zip(usable, judge_all([Subject(text, code) for text in usable.values()], filters), strict=True)
+        records = []
+        for prompt_id, row, reason in rows:
+            text = str(row.text) if is_text(row.text) else None
+            if reason is None and text is None:
+                reason = "not_text"
+            records.append({"prompt_id": prompt_id, "completion": text, "rejected_by": reason})
+        frame = pl.DataFrame(records, schema=TABLES["completions"]).with_columns(
+            language=pl.lit(code), generator=pl.lit(generator), origin=pl.lit("native"), sample=pl.lit(0)
         )
-        out = []
-        for i, (prompt_id, row, reason) in enumerate(rows):
-            text = row.text if is_text(row.text) else None
-            judgement = judged.get(i, Judgement([], reason or "not_text"))
-            out.append(
-                {
-                    "prompt_id": prompt_id,
-                    "language": code,
-                    "generator": generator,
-                    "origin": "native",
-                    "sample": 0,
-                    "completion": text,
-                    "measures": judgement.measures,
-                    "rejected_by": judgement.rejected_by,
-                }
-            )
-        return rows_to_frame(out, "completions")
+        return apply_filters(frame, filters, text="completion")
 
     return stage
 
@@ -90,32 +74,23 @@ def translations(
     """A stage that asks nobody: the imported translations of one part, checked like our own."""
 
     def stage(english: pl.DataFrame) -> pl.DataFrame:
-        source = {row["prompt_id"]: row["prompt"] for row in english.to_dicts()}
-        prompts = [messages(row.text, "all") for _, row, _ in rows]
-        usable = {
-            i: Subject(text_of(prompt), code, text_of(source[prompt_id]))
-            for i, ((prompt_id, _, reason), prompt) in enumerate(zip(rows, prompts, strict=True))
-            if reason is None and prompt is not None
-        }
-        judged = dict(zip(usable, judge_all(usable.values(), filters), strict=True))
-        out = []
-        for i, ((prompt_id, row, reason), prompt) in enumerate(zip(rows, prompts, strict=True)):
-            original = source[prompt_id] if reason is None else None
-            judgement = judged.get(i, Judgement([], reason or "not_text"))
-            out.append(
+        originals = dict(english.select("prompt_id", "prompt").iter_rows())
+        records = []
+        for prompt_id, row, reason in rows:
+            prompt = messages(row.text, "all")
+            records.append(
                 {
                     "prompt_id": prompt_id,
-                    "language": code,
                     "prompt": normalised(prompt or []),
-                    "prompt_en": original,
-                    "source": name(table),
+                    "prompt_en": originals[prompt_id] if reason is None else None,
                     "source_id": row.id,
-                    "translator": name(table),
-                    "measures": judgement.measures,
-                    "rejected_by": judgement.rejected_by,
+                    "rejected_by": "not_text" if reason is None and prompt is None else reason,
                 }
             )
-        return rows_to_frame(out, "prompts")
+        frame = pl.DataFrame(records, schema=TABLES["prompts"]).with_columns(
+            language=pl.lit(code), source=pl.lit(name(table)), translator=pl.lit(name(table))
+        )
+        return apply_filters(frame, filters, text=text_of("prompt"), source=text_of("prompt_en"))
 
     return stage
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.read import Table, name, of_kind, records, strings, with_strings
-from polypref.builders.translate import PIVOT, checked, texts
+from polypref.builders.translate import PIVOT, check_translations, texts
 from polypref.engines.base import Engine
 from polypref.engines.pool import ask_engine
 from polypref.engines.seq2seq import check_languages
@@ -105,20 +105,16 @@ def _translated(
     groups = [strings(row[column]) for row in rows]
     asking = texts([group or [] for group in groups], code, config)
     translations = answered(asking, engine, workdir.open_log(engine.fingerprint), progress)
-    whole = [
-        (group, made)
-        for group, made in zip(groups, translations, strict=True)
-        if group is not None and made is not None
-    ]
-    judged = iter(checked(whole, code, config))
-    for row, group, translation in zip(rows, groups, translations, strict=True):
+    checked = check_translations([group or [] for group in groups], translations, code, config)
+    reasons = dict(checked.select("row", "rejected_by").iter_rows())
+    for number, (row, group, translation) in enumerate(zip(rows, groups, translations, strict=True)):
         new: dict[str, Any] = {"language": language(code).code, "rejected_by": "failed_call"}
         if group is None:
             new["rejected_by"] = "not_text"
         elif translation is not None:
             new |= {
                 column: with_strings(row[column], translation.texts),
-                "rejected_by": next(judged).rejected_by,
+                "rejected_by": reasons[number],
             }
         yield row | new
 

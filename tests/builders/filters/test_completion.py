@@ -2,9 +2,9 @@
 
 import pytest
 
-from polypref.builders.filters.apply import Filters, judge
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import Filters
 from polypref.languages.codes import PAPER_23
+from tests.builders.filters.rows import filter_text
 
 REFUSING = {
     "arb_Arab": "عذرا، لا أستطيع مساعدتك في هذا الأمر.",
@@ -51,7 +51,8 @@ def reason(
     source: str | None = None,
     **thresholds: float | None,
 ) -> str | None:
-    return judge(Subject(text, code, source, prompt=prompt), Filters.model_validate(thresholds)).rejected_by
+    filters = Filters.model_validate(thresholds)
+    return filter_text(text, code, filters, source=source, prompt=prompt)[1]
 
 
 @pytest.mark.parametrize("code", PAPER_23)

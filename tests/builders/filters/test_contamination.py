@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from polypref.builders.filters.contamination import evaluation_items, overlaps
-from polypref.builders.prompts import candidates, checked, compared
+from polypref.builders.prompts import filtered_prompts, read_prompts
 from polypref.builders.recipe import Prompts
 from polypref.builders.tables.read import Table
 
@@ -116,9 +116,7 @@ def test_by_path_in_the_prompts_of_a_recipe(tmp_path: Path) -> None:
 
     def rejected(**options: object) -> list[str | None]:
         config = Prompts(sources=sources, turns="all", **options)  # type: ignore[arg-type]
-        return [
-            row["rejected_by"] for row in compared(list(checked(candidates(sources, "all"), config)), config)
-        ]
+        return filtered_prompts(read_prompts(sources, "all"), config)["rejected_by"].to_list()
 
     against = {"evaluation_sets": (Table(path=evaluation, text="turns"),)}
     assert rejected(**against) == [reason for _, _, reason in prompts]

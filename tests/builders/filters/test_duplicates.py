@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from polypref.builders.filters.duplicates import near_duplicates, runs
-from polypref.builders.prompts import candidates, checked, compared
+from polypref.builders.prompts import filtered_prompts, read_prompts
 from polypref.builders.recipe import Prompts
 from polypref.builders.tables.read import Table
 from polypref.schemas import hash16
@@ -118,7 +118,7 @@ def test_in_the_prompts_of_a_recipe(tmp_path: Path) -> None:
     for order in (rows, rows[::-1]):
         path.write_text("".join(json.dumps(row) + "\n" for row in order))
         config = Prompts(sources=(Table(path=path, text="p", language="l"),), near_duplicates=0.8)
-        made = compared(list(checked(candidates(config.sources, "first"), config)), config)
+        made = filtered_prompts(read_prompts(config.sources, "first"), config).to_dicts()
         reasons.append(sorted((row["language"], str(row["prompt"]), str(row["rejected_by"])) for row in made))
     assert reasons[0] == reasons[1]
     counted = [(language, reason) for language, _, reason in reasons[0]]
@@ -131,5 +131,5 @@ def test_in_the_prompts_of_a_recipe(tmp_path: Path) -> None:
         ("zho_Hans", "near_duplicate"): 2,
     }
     config = Prompts(sources=(Table(path=path, text="p", language="l"),))
-    made = compared(list(checked(candidates(config.sources, "first"), config)), config)
-    assert "near_duplicate" not in {row["rejected_by"] for row in made}
+    rejected = filtered_prompts(read_prompts(config.sources, "first"), config)["rejected_by"]
+    assert "near_duplicate" not in rejected.to_list()

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from polypref.builders.filters.apply import Filters, judge, judge_all
-from polypref.builders.filters.processes import CHUNK
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import Filters
+from polypref.builders.filters.processes import MIN_ROWS
 from polypref.builders.filters.text import is_text
 from polypref.languages.codes import PAPER_23
+from tests.builders.filters.rows import filter_rows, filter_text
 
 CLEAN = yaml.safe_load((Path(__file__).parent / "clean_answers.yaml").read_text(encoding="utf-8"))
 UNSPACED = ("jpn_Jpan", "zho_Hans", "zho_Hant")
@@ -48,7 +48,7 @@ def reason(
     finish: str = "stop",
     filters: Filters | None = None,
 ) -> str | None:
-    return judge(Subject(text, language, source, finish), filters or Filters())[1]
+    return filter_text(text, language, filters or Filters(), source=source, finish_reason=finish)[1]
 
 
 @pytest.mark.parametrize("code", SENTENCES)
@@ -121,27 +121,22 @@ def test_empty_and_repetitive_texts(text: str, expected: str | None) -> None:
 def test_a_sentence_that_gets_stuck_is_a_loop_in_every_script(code: str) -> None:
     sentence = SENTENCES[code].rstrip(".。।")
     stuck = sentence[-7:] * 8 if code in UNSPACED else " " + " ".join(sentence.split()[-3:] * 8)
-    measures, why = judge(Subject(sentence + stuck, code), Filters())
+    measures, why = filter_text(sentence + stuck, code, Filters())
     assert why == "loop"
-    assert {m["name"]: m["value"] for m in measures}["loop"] > 0.6
+    assert measures["loop"] > 0.6
     twice = f"{SENTENCES[code]}\n{SENTENCES[code]}"  # a refrain, no loop
-    assert judge(Subject(twice, code), Filters(repetition=None))[1] is None
+    assert filter_text(twice, code, Filters(repetition=None))[1] is None
 
 
 @pytest.mark.parametrize("code", sorted(CLEAN))
 def test_ten_clean_answers_pass_every_filter_in_every_language(code: str) -> None:
     assert len(CLEAN[code]) >= 10
-    subjects = [Subject(text, code, prompt="?") for text in CLEAN[code]]
-    translated = [
-        Subject(text, code, english)
-        for text, english in zip(CLEAN[code], CLEAN["eng_Latn"], strict=True)
-        if code != "eng_Latn"
-    ]
-    rejected = {
-        s.text: j.rejected_by
-        for s, j in zip(subjects + translated, judge_all(subjects + translated, Filters()), strict=True)
-    }
-    assert {text: why for text, why in rejected.items() if why} == {}
+    rows = [{"text": text, "language": code, "prompt": "?"} for text in CLEAN[code]]
+    if code != "eng_Latn":
+        for text, english in zip(CLEAN[code], CLEAN["eng_Latn"], strict=True):
+            rows.append({"text": text, "language": code, "source": english})
+    filtered = filter_rows(rows, Filters()).select("text", "rejected_by").iter_rows()
+    assert {text: why for text, why in filtered if why} == {}
 
 
 def test_the_clean_answers_are_of_the_23_languages() -> None:
@@ -163,19 +158,20 @@ def test_a_copied_source_is_rejected_and_a_name_is_not() -> None:
 
 
 def test_every_measure_is_kept_up_to_the_first_rejection() -> None:
-    measures, why = judge(Subject("no " * 40, "eng_Latn"), Filters(wrong_language=None))
+    measures, why = filter_text("no " * 40, "eng_Latn", Filters(wrong_language=None))
     assert why == "loop"
     names = ["empty", "too_long", "truncated", "chat_template", "refusal", "self_identification", "loop"]
-    assert [m["name"] for m in measures] == names
-    assert measures[-1]["value"] == pytest.approx(119 / 120)  # the last space is not of the loop
+    assert list(measures) == names
+    assert measures["loop"] == pytest.approx(119 / 120)  # the last space is not of the loop
 
 
 def test_rows_are_judged_alike_in_one_process_and_in_two() -> None:
-    rows = [
-        Subject(text, code) for code in CLEAN for text in [*CLEAN[code], "no " * 40]
-    ] * 12  # more than one job's rows
-    assert len(rows) > CHUNK
-    assert judge_all(rows, Filters(processes=1)) == judge_all(rows, Filters(processes=2))
+    rows = []
+    for code in CLEAN:
+        rows += [{"text": text, "language": code} for text in [*CLEAN[code], "no " * 40]]
+    rows *= 12
+    assert len(rows) > MIN_ROWS
+    assert filter_rows(rows, Filters(processes=1)).equals(filter_rows(rows, Filters(processes=2)))
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from polypref.builders.filters.apply import Filters, judge, judge_all
-from polypref.builders.filters.subject import Subject
+from polypref.builders.filters.apply import Filters
 from polypref.engines.quality import Quality, estimates
 from polypref.errors import InputError
+from tests.builders.filters.rows import filter_rows, filter_text
 
 RULES = dict.fromkeys(
     (
@@ -23,7 +23,7 @@ RULES = dict.fromkeys(
 
 
 def reason(text: str, code: str, source: str, **thresholds: object) -> str | None:
-    return judge(Subject(text, code, source), Filters.model_validate(thresholds)).rejected_by
+    return filter_text(text, code, Filters.model_validate(thresholds), source=source)[1]
 
 
 def alone(name: str, text: str, code: str, source: str) -> str | None:
@@ -134,8 +134,8 @@ def test_the_usual_length_is_published_for_few_rows_and_learned_from_many() -> N
     filters = Filters.model_validate(
         {**dict.fromkeys(RULES), "length_ratio": 3.0, "repeated_lines": None, "lost_sentences": None}
     )
-    rows = [Subject(same * 8, "zho_Hans", source)] * 300 + [Subject(same, "zho_Hans", source)]
-    reasons = [judgement.rejected_by for judgement in judge_all(rows, filters)]
+    long, short = ({"text": text, "language": "zho_Hans", "source": source} for text in (same * 8, same))
+    reasons = filter_rows([long] * 300 + [short], filters)["rejected_by"].to_list()
     assert reasons[:300] == [None] * 300  # in this batch eight times the text is usual
     assert reasons[300] == "length_ratio"
 
@@ -180,14 +180,14 @@ def test_quality_by_embeddings_is_one_for_the_same_text_and_rejects_below_the_le
     filters = Filters.model_validate(
         {**dict.fromkeys(RULES), "quality": {"model": str(encoder / "embeds"), "least": 0.99}}
     )
-    rows = [
-        Subject("the house is old", "eng_Latn", "the house is old"),
-        Subject("das haus", "deu_Latn", "the house is old"),
-        Subject("das haus", "deu_Latn"),
+    rows: list[dict[str, str | None]] = [
+        {"text": "the house is old", "language": "eng_Latn", "source": "the house is old"},
+        {"text": "das haus", "language": "deu_Latn", "source": "the house is old"},
+        {"text": "das haus", "language": "deu_Latn"},
     ]
-    found = judge_all(rows, filters)
-    assert [judgement.rejected_by for judgement in found] == [None, "quality", None]
-    assert [{m["name"]: m["value"] for m in j.measures}.get("quality") for j in found] == [
+    found = filter_rows(rows, filters)
+    assert found["rejected_by"].to_list() == [None, "quality", None]
+    assert [{m["name"]: m["value"] for m in measures}.get("quality") for measures in found["measures"]] == [
         pytest.approx(same),
         pytest.approx(other),
         None,
