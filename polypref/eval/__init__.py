@@ -1,1 +1,1 @@
-"""Thin: checkpoints in, win rates in every language out."""
+"""Evaluation: checkpoints in, their win rates in every language and a report out."""

@@ -1,108 +1,88 @@
-"""The prompts of an evaluation, what models answer to them, and what a reward model makes of that.
+"""Completions of an evaluation's prompts, and their scores.
 
-Everything is asked a language at a time in the order of keys, so neither the order of the prompts nor the other languages
-change a completion; answers are kept in the work dir and never asked twice.
+Engines get the requests of one language at a time, in the order of keys: an engine in this process plans its
+batches per language, so neither the order of the prompts nor the other languages change a completion. Answers
+are kept in the work dir and never asked twice.
 """
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
-from polypref.cards.load import scan_published
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import EngineConfig
 from polypref.engines.pool import ask_in_groups
 from polypref.engines.start import open_engine
-from polypref.eval.recipe import WinrateRecipe
 from polypref.progress import Progress
-from polypref.schemas import PROMPT_KEY, uniform
 from polypref.store.workdir import Workdir
 
-# `completion` is null where there is none: the call failed, for now or for good.
 COMPLETIONS = ("prompt_id", "language", "prompt", "model", "sample", "completion", "finish_reason")
 
-
-def prompts(recipe: WinrateRecipe) -> pl.DataFrame:
-    """The recipe's prompts as (prompt_id, language, prompt), sorted by language and id. Raises InputError where there are none."""
-    rows = scan_published(
-        recipe.prompts,
-        languages=recipe.languages,
-        split=recipe.split,
-        revision=recipe.revision,
-        columns=(*PROMPT_KEY, "prompt"),
-    )
-    frame = rows.unique(PROMPT_KEY, keep="any").collect().sort("language", "prompt_id")
-    return frame if recipe.per_language is None else first_by_draw(frame, recipe.per_language, recipe.seed)
+# (prompt_id, language, completion) -> score; the higher score wins.
+Verdict = Callable[[str, str, str], float]
 
 
-def first_by_draw(rows: pl.DataFrame, count: int, seed: int) -> pl.DataFrame:
-    """At most `count` prompts a language, by one draw for a prompt in all languages."""
-    draws = {id_: uniform(id_, f"eval {seed}") for id_ in rows["prompt_id"].unique()}
-    ranked = rows.with_columns(
-        pl.col("prompt_id").replace_strict(draws, return_dtype=pl.Float64).alias("_draw")
-    )
-    return ranked.filter(pl.col("_draw").rank("ordinal").over("language") <= count).drop("_draw")
-
-
-def completions(
+def complete_prompts(
     generators: Mapping[str, EngineConfig], prompts: pl.DataFrame, samples: int, workdir: Workdir
 ) -> pl.DataFrame:
-    """A row a prompt, model and sample (COMPLETIONS). Raises InputError for a model that cannot be used."""
-    asked = prompts.sort("language", "prompt_id").join(
-        pl.DataFrame({"sample": range(samples)}, schema={"sample": pl.Int32}), how="cross"
-    )
-    made = []
+    """Return one row per model, prompt and sample, with the columns COMPLETIONS.
+
+    `completion` is null if the call failed, for now or for good.
+
+    Raises InputError: a model cannot be used.
+    """
+    numbers = pl.DataFrame({"sample": range(samples)}, schema={"sample": pl.Int32})
+    asked = prompts.sort("language", "prompt_id").join(numbers, how="cross")
+    frames = []
     for name, config in generators.items():
-        given = _answers(config, f"generate {name}", asked, [], workdir)
-        rows = asked.with_columns(
-            pl.lit(name).alias("model"),
-            pl.Series(
-                "completion",
-                [answer.text if answer and not answer.error else None for answer in given],
-                dtype=pl.String,
-            ),
-            pl.Series(
-                "finish_reason",
-                [answer.finish_reason if answer else None for answer in given],
-                dtype=pl.String,
-            ),
+        rows = asked.with_columns(messages="prompt", model=pl.lit(name))
+        texts, reasons = [], []
+        for answer in _ask_engine(config, f"generate {name}", rows, workdir):
+            texts.append(answer.text if answer and not answer.error else None)
+            reasons.append(answer.finish_reason if answer else None)
+        rows = rows.with_columns(
+            pl.Series("completion", texts, dtype=pl.String),
+            pl.Series("finish_reason", reasons, dtype=pl.String),
         )
-        made.append(rows.select(COMPLETIONS))
-    return pl.concat(made)
+        frames.append(rows.select(COMPLETIONS))
+    return pl.concat(frames)
 
 
-def scores(config: EngineConfig, made: pl.DataFrame, workdir: Workdir) -> pl.Series:
-    """A reward model's score for every row of `made`, in its order; null where there is no completion."""
-    there = (
-        made.with_row_index("_row")
+def score_completions(config: EngineConfig, completions: pl.DataFrame, workdir: Workdir) -> pl.DataFrame:
+    """Add a reward model's `score` to every row; null without a completion."""
+    reply = pl.struct(role=pl.lit("assistant"), content="completion")
+    rows = (
+        completions.with_row_index("row")
         .filter(pl.col("completion").is_not_null())
         .sort("language", "prompt_id", "model", "sample")
+        .with_columns(messages=pl.concat_list("prompt", reply))
     )
-    given = _answers(config, "score completions", there, there["completion"].to_list(), workdir)
-    scored = there.select(
-        "_row", pl.Series("score", [answer.score if answer else None for answer in given], dtype=pl.Float64)
-    )
-    return made.with_row_index("_row").join(scored, on="_row", how="left", maintain_order="left")["score"]
+    answers = _ask_engine(config, "score completions", rows, workdir)
+    values = [answer.score if answer else None for answer in answers]
+    scores = rows.select("row", pl.Series("score", values, dtype=pl.Float64))
+    scored = completions.with_row_index("row").join(scores, on="row", how="left", maintain_order="left")
+    return scored.drop("row")
 
 
-def _answers(
-    config: EngineConfig, title: str, rows: pl.DataFrame, replies: list[str], workdir: Workdir
+def judge_completions(verdict: Verdict, completions: pl.DataFrame) -> pl.DataFrame:
+    """Add a function's `score` to every row; null without a completion."""
+    scores = []
+    for prompt_id, language, text in completions.select("prompt_id", "language", "completion").iter_rows():
+        scores.append(None if text is None else float(verdict(prompt_id, language, text)))
+    return completions.with_columns(pl.Series("score", scores, dtype=pl.Float64))
+
+
+def _ask_engine(
+    config: EngineConfig, title: str, rows: pl.DataFrame, workdir: Workdir
 ) -> list[Answer | None]:
-    """An answer a row; `rows` are sorted by language, `replies` are the completions to be scored or none."""
+    """Return one answer per row of (language, messages, sample), which must be sorted by language."""
     engine = open_engine(config, title, workdir)
     log = workdir.open_log(engine.fingerprint)
-    groups, begin = [], 0
+    groups = []
     for part in rows.partition_by("language", maintain_order=True):
-        asked = part.select("prompt", "sample").iter_rows()
-        replied = [
-            [{"role": "assistant", "content": reply}] for reply in replies[begin : begin + part.height]
-        ] or [[]] * part.height
-        groups.append(
-            [
-                Request([*prompt, *reply], sample)
-                for (prompt, sample), reply in zip(asked, replied, strict=True)
-            ]
-        )
-        begin += part.height
+        asked = part.select("messages", "sample").rows()
+        groups.append([Request(messages, sample) for messages, sample in asked])
     with Progress(title, rows.height) as progress:
-        return [answer for given in ask_in_groups(engine, groups, log, progress) for answer in given]
+        answers_by_language = ask_in_groups(engine, groups, log, progress)
+    return list(itertools.chain.from_iterable(answers_by_language))

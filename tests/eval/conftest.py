@@ -1,4 +1,4 @@
-"""Two tiny policies, a reward model and published pairs, made once a session."""
+"""Two tiny policies, a reward model and published pairs, made once per session."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.training import tiny
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Models this small only wait for more threads."""
+    """Use one thread: models this small gain nothing from more."""
     import torch
 
     torch.set_num_threads(1)
@@ -23,7 +23,7 @@ def pairs() -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def world(pairs: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `pairs`, `base`, `tuned` and `reward`."""
+    """Return a folder with `pairs`, `base`, `tuned` and `reward`."""
     folder = tmp_path_factory.mktemp("world")
     tiny.publish(pairs, folder / "pairs")
     tiny.make_policy(pairs, folder / "base", seed=1)
