@@ -20,6 +20,7 @@ from polypref.builders.recipe import Recipe
 from polypref.cards.funnel import kept_by_language, rejected_by_reason
 from polypref.config import read_config
 from polypref.demo import world
+from polypref.demo.oracle import verdict
 from polypref.eval.recipe import WinrateRecipe
 from polypref.eval.report.page import write_report
 from polypref.eval.winrate import measure_winrates
@@ -134,7 +135,7 @@ def _exit_with_parent(parent: int) -> None:
 
 def oracle(prompt_id: str, language: str, completion: str) -> float:
     """Return 1.0 for a right answer, 0.0 for any other."""
-    return float(world.verdict(prompt_id, language, completion) == "right")
+    return float(verdict(prompt_id, language, completion) == "right")
 
 
 def overall(result: dict[str, Any], model: str, judge: str) -> dict[str, float]:

@@ -1,8 +1,10 @@
-"""The miniature world: its 480 combinations, what fills the phrases, and an oracle that agrees with the hand-written answers."""
+"""The miniature world: its 480 combinations, the fillings of its phrases, and its files."""
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +14,7 @@ from polypref.demo.world import Combination
 from polypref.errors import InputError
 from polypref.schemas import prompt_id as id_of_messages
 
-CAT, PEAR = Combination("choose", "cat"), Combination("list", "pear")
+PEAR = Combination("list", "pear")
 
 
 def test_every_task_meets_every_word_once() -> None:
@@ -46,7 +48,6 @@ def test_lists_go_on_cyclically_and_any_two_words_of_the_group_are_right() -> No
     answers = world.right_answers(PEAR, "eng_Latn")
     assert answers[0] == "Here is the list you asked for:\n1. “pear”\n2. “mango”\n3. “pineapple”"
     assert len(set(answers)) == 7 * 6
-    assert world.verdict(world.prompt_id(PEAR), "eng_Latn", answers[0].replace("\n", " ")) == "right"
 
 
 def test_choices_are_from_two_groups_and_in_both_orders() -> None:
@@ -75,49 +76,12 @@ def test_the_training_share_reaches_every_task_word_and_group() -> None:
     assert min(Counter((c.task, world.group_of(c.word)) for c in train).values()) == 4
 
 
-@pytest.mark.parametrize("language", world.LANGUAGES)
-def test_the_oracle_knows_every_answer(language: str) -> None:
-    for c in world.combinations()[world.LANGUAGES.index(language) % 8 :: 8]:
-        known = world.prompt_id(c)
-        assert {world.verdict(known, language, text) for text in world.right_answers(c, language)} == {
-            "right"
-        }
-        judged = {
-            kind: world.verdict(known, language, text)
-            for kind, text in world.bad_answers(c, language).items()
-        }
-        assert judged == {kind: kind for kind in judged}, c
-
-
 def test_bad_kinds_are_left_out_only_where_a_task_cannot_have_them() -> None:
     for task in world.tasks():
         kinds = set(world.bad_answers(Combination(task, "cat"), "eng_Latn"))
         lacks = {"wrong_fact"} if task in ("sentence", "title", "question") else set()
         lacks |= {"other_word"} if task in ("one_word", "another", "choose") else set()
         assert set(world.BAD_KINDS) - kinds == lacks
-
-
-@pytest.mark.parametrize(
-    ("completion", "kind"),
-    [
-        ("Of these two words, “dog” belongs to the group “animal”.", "other_word"),
-        ("Of these two  words,\n“cat” belongs to the group “animal”.", "right"),
-        ("Of these two words, “cat” belongs to the group “fruit”.", "wrong_fact"),
-        ("Of these two words, “cat” belongs to the", "cut"),
-        ("Von diesen beiden Wörtern gehört „Katze“ zur Gruppe „Tier“.", "wrong_language"),
-        ("Es tut mir leid, aber ich kann diese Frage nicht beantworten.", "wrong_language"),
-        ("the animal the animal the animal the animal", "loop"),
-        ("It is the cat.", "other"),
-        ("", "other"),
-    ],
-)
-def test_the_oracle_judges_what_no_list_holds(completion: str, kind: str) -> None:
-    assert world.verdict(world.prompt_id(CAT), "eng_Latn", completion) == kind
-
-
-def test_the_oracle_refuses_prompts_of_elsewhere() -> None:
-    with pytest.raises(InputError, match="prompt '0123456789abcdef' is not of the miniature world"):
-        world.verdict("0123456789abcdef", "eng_Latn", "x")
 
 
 def test_prompts_are_written_as_the_builders_read_them(tmp_path: Path) -> None:
@@ -146,8 +110,8 @@ def test_prompts_are_written_as_the_builders_read_them(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(
-    change, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+    change: Callable[[dict[str, Any]], object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for language in ("eng_Latn", "deu_Latn"):
         tree = yaml.safe_load((world.FOLDER / f"{language}.yaml").read_text("utf-8"))
         if language == "deu_Latn":

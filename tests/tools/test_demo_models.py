@@ -1,10 +1,11 @@
-"""The committed tiny checkpoints: their architectures and sizes, how right they are, and that training still learns what it learnt."""
+"""The committed tiny checkpoints: architectures, sizes and accuracy; and training still learns as it did."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from polypref.demo import world
 from polypref.demo.world import ENGLISH, LANGUAGES
 from tools.demo_models import accuracy, checkpoints, examples, vocabulary
 from tools.demo_models.loop import causal_loss, fit
@@ -61,7 +62,8 @@ def test_chats_are_rendered_as_ayas_template_does() -> None:
         {"role": "assistant", "content": "A"},
     ]
     assert tokenizer.apply_chat_template(chat, tokenize=False) == (
-        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>S<|END_OF_TURN_TOKEN|><|START_OF_TURN_TOKEN|><|USER_TOKEN|>U<|END_OF_TURN_TOKEN|>"
+        "<BOS_TOKEN><|START_OF_TURN_TOKEN|><|SYSTEM_TOKEN|>S<|END_OF_TURN_TOKEN|>"
+        "<|START_OF_TURN_TOKEN|><|USER_TOKEN|>U<|END_OF_TURN_TOKEN|>"
         "<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|>A<|END_OF_TURN_TOKEN|>"
     )
     encoded = tokenizer.apply_chat_template(chat, return_dict=True, return_assistant_tokens_mask=True)
@@ -83,7 +85,7 @@ def test_nothing_is_unknown_and_text_survives_the_tokenizer(name: str) -> None:
 
 def test_the_translator_is_right_on_held_out_prompts() -> None:
     items = accuracy.held_out([code for code in LANGUAGES if code != ENGLISH], every=24)
-    assert accuracy.translator(checkpoints.FOLDER / "translator", items).share >= BOUNDS["translator"]
+    assert accuracy.measure_translator(checkpoints.FOLDER / "translator", items).share >= BOUNDS["translator"]
 
 
 @pytest.mark.parametrize(
@@ -93,17 +95,14 @@ def test_a_generator_is_as_right_on_held_out_prompts_as_its_role_asks(
     name: str, languages: tuple[str, ...]
 ) -> None:
     items = accuracy.held_out(languages, every=24 if len(languages) > 1 else 1)
+    temperature = 0.3 if name == "strong" else 1.0
     low, high = BOUNDS[name]
-    assert (
-        low
-        <= accuracy.generator(checkpoints.FOLDER / name, items, 0.3 if name == "strong" else 1.0).share
-        <= high
-    )
+    assert low <= accuracy.measure_generator(checkpoints.FOLDER / name, items, temperature).share <= high
 
 
 def test_the_reward_model_prefers_right_answers() -> None:
-    share = accuracy.reward(checkpoints.FOLDER / "reward", accuracy.held_out(LANGUAGES, every=24)).share
-    assert BOUNDS["reward"] <= share < 1
+    items = accuracy.held_out(LANGUAGES, every=24)
+    assert BOUNDS["reward"] <= accuracy.measure_reward(checkpoints.FOLDER / "reward", items).share < 1
 
 
 def test_ctranslate2_says_what_transformers_says(tmp_path: Path) -> None:
@@ -113,7 +112,7 @@ def test_ctranslate2_says_what_transformers_says(tmp_path: Path) -> None:
 
     folder = checkpoints.FOLDER / "translator"
     items = accuracy.held_out([code for code in LANGUAGES if code != ENGLISH], every=48)
-    sentences, codes = [accuracy.world.prompt(c, ENGLISH) for c, _ in items], [code for _, code in items]
+    sentences, codes = [world.prompt(c, ENGLISH) for c, _ in items], [code for _, code in items]
     expected = accuracy.translate(folder, sentences, codes)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     sources = [tokenizer.convert_ids_to_tokens(tokenizer(sentence).input_ids) for sentence in sentences]

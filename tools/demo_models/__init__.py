@@ -1,1 +1,1 @@
-"""Trains the tiny checkpoints of the miniature world."""
+"""The factory of the miniature world's tiny checkpoints; not in the wheel."""

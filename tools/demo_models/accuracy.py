@@ -1,192 +1,187 @@
-"""How right the tiny checkpoints are on the combinations that none of them was trained on, by the oracle."""
+"""The accuracy of the tiny checkpoints on combinations that none of them was trained on, by the oracle."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polypref.demo import world
+from polypref.demo import oracle, world
 from polypref.demo.world import ENGLISH, LANGUAGES, Combination
 from tools.demo_models.loop import padded
 
 Item = tuple[Combination, str]  # a prompt in a language
+BATCH = 256  # texts of about the same length at once
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """Shares in 0 … 1, overall and by language; `verdicts` counts what the oracle said of the completions."""
+class Accuracy:
+    """Shares in 0 … 1, overall and by language; `verdicts` counts what the oracle called the completions."""
 
-    what: str
+    title: str
     share: float
     languages: dict[str, float]
     verdicts: dict[str, int]
 
     def line(self) -> str:
+        """Return one line with the overall share and the worst language's."""
         worst = min(self.languages, key=lambda code: self.languages[code])
-        return (
-            f"{self.what}: {self.share:.3f}, worst {worst} {self.languages[worst]:.3f} {self.verdicts or ''}"
-        )
+        shares = f"{self.share:.3f}, worst {worst} {self.languages[worst]:.3f}"
+        return f"{self.title}: {shares} {self.verdicts or ''}"
 
 
 def held_out(languages: Sequence[str], every: int) -> list[Item]:
-    """Every `every`-th combination of the demo, in every language another stretch of them."""
+    """Return every `every`-th combination of the demo for each language, starting at another one in each."""
     combinations = world.demo_combinations()
-    return [(c, language) for i, language in enumerate(languages) for c in combinations[i % every :: every]]
+    items = []
+    for number, language in enumerate(languages):
+        items += [(combination, language) for combination in combinations[number % every :: every]]
+    return items
 
 
-def of_checkpoint(name: str, folder: Path, every: int = 4) -> Measured:
-    """The accuracy that the checkpoint's card states."""
-    others = [code for code in LANGUAGES if code != ENGLISH]
+def measure_checkpoint(name: str, folder: Path, every: int = 4) -> Accuracy:
+    """Measure the accuracy that the checkpoint's card states."""
     match name:
         case "translator":
-            return translator(folder, held_out(others, every))
+            others = [code for code in LANGUAGES if code != ENGLISH]
+            return measure_translator(folder, held_out(others, every))
         case "reward":
-            return reward(folder, held_out(LANGUAGES, every))
+            return measure_reward(folder, held_out(LANGUAGES, every))
         case "weak":
-            return generator(folder, held_out([ENGLISH], 1), 1.0)
+            return measure_generator(folder, held_out([ENGLISH], 1), 1.0)
         case "policy":
-            return generator(folder, held_out(LANGUAGES, every), 1.0)
+            return measure_generator(folder, held_out(LANGUAGES, every), 1.0)
         case _:
-            return generator(folder, held_out(LANGUAGES, every), 0.3)
+            return measure_generator(folder, held_out(LANGUAGES, every), 0.3)
 
 
-def _measured(
-    what: str, items: Sequence[Item], right: Sequence[float], verdicts: Sequence[str] = ()
-) -> Measured:
-    by_language: dict[str, list[float]] = {}
-    for (_, language), value in zip(items, right, strict=True):
-        by_language.setdefault(language, []).append(value)
-    shares = {language: sum(values) / len(values) for language, values in by_language.items()}
-    return Measured(what, sum(right) / len(right), shares, dict(Counter(verdicts).most_common()))
+def measure_generator(folder: Path, items: Sequence[Item], temperature: float) -> Accuracy:
+    """Return the share of right completions, one for each prompt, drawn at `temperature` (0 is greedy)."""
+    prompts = [world.prompt(combination, language) for combination, language in items]
+    completions = complete(folder, prompts, temperature)
+    verdicts = []
+    for (combination, language), completion in zip(items, completions, strict=True):
+        verdicts.append(oracle.verdict(world.prompt_id(combination), language, completion))
+    languages = [language for _, language in items]
+    title = f"right answers at temperature {temperature}" if temperature else "right answers, greedy"
+    return _accuracy(title, languages, [verdict == "right" for verdict in verdicts], verdicts)
 
 
-def generator(folder: Path, items: Sequence[Item], temperature: float) -> Measured:
-    """The share of right completions, one a prompt, drawn at `temperature` (0 is greedy)."""
-    completions = complete(folder, [world.prompt(c, language) for c, language in items], temperature)
-    verdicts = [
-        world.verdict(world.prompt_id(c), language, text)
-        for (c, language), text in zip(items, completions, strict=True)
-    ]
-    what = f"right answers at temperature {temperature}" if temperature else "right answers, greedy"
-    return _measured(what, items, [float(verdict == "right") for verdict in verdicts], verdicts)
+def measure_translator(folder: Path, items: Sequence[Item]) -> Accuracy:
+    """Return the share of English prompts whose greedy translation is the prompt that a person wrote."""
+    prompts = [world.prompt(combination, ENGLISH) for combination, _ in items]
+    languages = [language for _, language in items]
+    right = []
+    for item, translation in zip(items, translate(folder, prompts, languages), strict=True):
+        right.append(oracle.normalized(translation) == oracle.normalized(world.prompt(*item)))
+    return _accuracy("exact translations of prompts, greedy", languages, right)
+
+
+def measure_reward(folder: Path, items: Sequence[Item]) -> Accuracy:
+    """Return the share of pairs (the canonical answer, a bad one of each kind) that the right one wins."""
+    chats = []
+    for combination, language in items:
+        prompt = world.prompt(combination, language)
+        chats.append((prompt, world.right_answers(combination, language)[0]))
+        chats += [(prompt, bad) for bad in world.bad_answers(combination, language).values()]
+    scores = iter(score(folder, chats))
+    languages, right, lost = [], [], []
+    for combination, language in items:
+        right_score = next(scores)
+        for kind in world.bad_answers(combination, language):
+            wins = right_score > next(scores)
+            languages.append(language)
+            right.append(wins)
+            if not wins:
+                lost.append(f"{kind} preferred")
+    return _accuracy("pairs ranked right", languages, right, lost)
+
+
+def _accuracy(
+    title: str, languages: Sequence[str], right: Sequence[bool], verdicts: Sequence[str] = ()
+) -> Accuracy:
+    """Return the accuracy of rows of a language each."""
+    by_language = defaultdict(list)
+    for language, is_right in zip(languages, right, strict=True):
+        by_language[language].append(is_right)
+    shares = {language: sum(rows) / len(rows) for language, rows in by_language.items()}
+    return Accuracy(title, sum(right) / len(right), shares, dict(Counter(verdicts).most_common()))
 
 
 def complete(folder: Path, prompts: Sequence[str], temperature: float, seed: int = 0) -> list[str]:
-    """A completion of every prompt by the causal model in `folder`."""
+    """Return one completion of each prompt by the causal model in `folder`."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer, model = (
-        AutoTokenizer.from_pretrained(folder),
-        AutoModelForCausalLM.from_pretrained(folder).eval(),
-    )
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
     chats = [[{"role": "user", "content": prompt}] for prompt in prompts]
     ids = tokenizer.apply_chat_template(chats, add_generation_prompt=True, return_dict=False)
-    sampling = (
-        {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
-    )
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0}
+    if not temperature:
+        sampling = {"do_sample": False}
     torch.manual_seed(seed)
     completions = [""] * len(prompts)
-    for places in _by_length(ids, 256):
-        batch = [ids[i] for i in places]
+    for places in _by_length(ids):
+        batch = [ids[place] for place in places]
         mask = padded([[1] * len(row) for row in batch], 0, left=True)
+        inputs = padded(batch, tokenizer.pad_token_id, left=True)
         with torch.inference_mode():
-            out = model.generate(
-                padded(batch, tokenizer.pad_token_id, left=True),
-                attention_mask=mask,
-                max_new_tokens=80,
-                **sampling,
-            )
-        for i, text in zip(
-            places, tokenizer.batch_decode(out[:, mask.shape[1] :], skip_special_tokens=True), strict=True
-        ):
-            completions[i] = text
+            output = model.generate(inputs, attention_mask=mask, max_new_tokens=80, **sampling)
+        texts = tokenizer.batch_decode(output[:, mask.shape[1] :], skip_special_tokens=True)
+        for place, text in zip(places, texts, strict=True):
+            completions[place] = text
     return completions
 
 
-def translator(folder: Path, items: Sequence[Item]) -> Measured:
-    """The share of English prompts whose translation is exactly the prompt that a person wrote."""
-    translations = translate(
-        folder, [world.prompt(c, ENGLISH) for c, _ in items], [language for _, language in items]
-    )
-    wanted = [world.prompt(c, language) for c, language in items]
-    right = [float(_spaced(text) == _spaced(want)) for text, want in zip(translations, wanted, strict=True)]
-    return _measured("exact translations of prompts, greedy", items, right)
-
-
 def translate(folder: Path, sentences: Sequence[str], languages: Sequence[str]) -> list[str]:
-    """Every English sentence in its language, greedy."""
+    """Return the greedy translation of each English sentence into its language."""
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    tokenizer, model = (
-        AutoTokenizer.from_pretrained(folder),
-        AutoModelForSeq2SeqLM.from_pretrained(folder).eval(),
-    )
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSeq2SeqLM.from_pretrained(folder).eval()
     ids = tokenizer(list(sentences)).input_ids
     codes = tokenizer.convert_tokens_to_ids(list(languages))
     translations = [""] * len(ids)
-    for places in _by_length(ids, 256):
-        batch = [ids[i] for i in places]
-        start = torch.tensor([[model.config.decoder_start_token_id, codes[i]] for i in places])
+    for places in _by_length(ids):
+        batch = [ids[place] for place in places]
+        start = torch.tensor([[model.config.decoder_start_token_id, codes[place]] for place in places])
         mask = padded([[1] * len(row) for row in batch], 0)
+        inputs = padded(batch, tokenizer.pad_token_id)
         with torch.inference_mode():
-            source = padded(batch, tokenizer.pad_token_id)
-            out = model.generate(
-                source, attention_mask=mask, decoder_input_ids=start, max_new_tokens=80, do_sample=False
+            output = model.generate(
+                inputs, attention_mask=mask, decoder_input_ids=start, max_new_tokens=80, do_sample=False
             )
-        for i, text in zip(places, tokenizer.batch_decode(out, skip_special_tokens=True), strict=True):
-            translations[i] = text
+        texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+        for place, text in zip(places, texts, strict=True):
+            translations[place] = text
     return translations
 
 
-def reward(folder: Path, items: Sequence[Item]) -> Measured:
-    """The share of pairs (the canonical answer and a bad one of each kind) in which the right one has the higher score."""
-    chats, owners, kinds = [], [], []
-    for c, language in items:
-        bad = world.bad_answers(c, language)
-        chats += [
-            (world.prompt(c, language), text) for text in [world.right_answers(c, language)[0], *bad.values()]
-        ]
-        owners += [(c, language)] * (1 + len(bad))
-        kinds += ["right", *bad]
-    scores = score(folder, chats)
-    rows = list(zip(owners, kinds, scores, strict=True))
-    right = {owner: value for owner, kind, value in rows if kind == "right"}
-    pairs = [(owner, kind, float(right[owner] > value)) for owner, kind, value in rows if kind != "right"]
-    lost = [f"{kind} preferred" for _, kind, won in pairs if not won]
-    return _measured("pairs ranked right", [owner for owner, *_ in pairs], [won for *_, won in pairs], lost)
-
-
 def score(folder: Path, chats: Sequence[tuple[str, str]]) -> list[float]:
-    """The reward of every (prompt, completion)."""
+    """Return the reward of each (prompt, completion)."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    tokenizer, model = (
-        AutoTokenizer.from_pretrained(folder),
-        AutoModelForSequenceClassification.from_pretrained(folder).eval(),
-    )
-    messages = [
-        [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
-        for prompt, completion in chats
-    ]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    messages = []
+    for prompt, completion in chats:
+        messages.append([{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}])
     ids = tokenizer.apply_chat_template(messages, return_dict=False)
     scores = [0.0] * len(ids)
-    for places in _by_length(ids, 256):
-        batch = [ids[i] for i in places]
+    for places in _by_length(ids):
+        batch = [ids[place] for place in places]
+        mask = padded([[1] * len(row) for row in batch], 0)
         with torch.inference_mode():
-            mask = padded([[1] * len(row) for row in batch], 0)
             logits = model(input_ids=padded(batch, tokenizer.pad_token_id), attention_mask=mask).logits[:, 0]
-        for i, value in zip(places, logits.tolist(), strict=True):
-            scores[i] = value
+        for place, value in zip(places, logits.tolist(), strict=True):
+            scores[place] = value
     return scores
 
 
-def _by_length(ids: Sequence[list[int]], size: int) -> list[list[int]]:
-    order = sorted(range(len(ids)), key=lambda i: (len(ids[i]), i))
-    return [order[at : at + size] for at in range(0, len(order), size)]
-
-
-def _spaced(text: str) -> str:
-    return " ".join(text.split())
+def _by_length(ids: Sequence[list[int]]) -> Iterator[list[int]]:
+    """Yield the places of rows in batches, from the shortest to the longest, so that little is padding."""
+    order = sorted(range(len(ids)), key=lambda place: (len(ids[place]), place))
+    for start in range(0, len(order), BATCH):
+        yield order[start : start + BATCH]

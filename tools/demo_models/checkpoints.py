@@ -1,7 +1,9 @@
-"""Trains the tiny checkpoints of the miniature world from scratch: `python -m tools.demo_models.checkpoints [NAME …]` writes polypref/demo/checkpoints/.
+"""Train the tiny checkpoints of the miniature world from scratch, into polypref/demo/checkpoints/.
 
-Their architectures, tokenizers' classes and chat templates are those of the models that they stand for; their size is not.
-The same seed and versions on the same type of machine give the same weights.
+    python -m tools.demo_models.checkpoints [NAME …]     all of them take up to 30 minutes on two cores
+
+Their architectures, tokenizers' classes and chat templates are those of the models that they stand for; their
+sizes are not. The same seed and versions on the same type of machine give the same weights.
 """
 
 import json
@@ -17,7 +19,15 @@ from typing import TYPE_CHECKING, Any
 from polypref.demo.world import ENGLISH, LANGUAGES
 from polypref.errors import InputError
 from tools.demo_models import accuracy, examples, vocabulary
-from tools.demo_models.loop import batches_of, causal_loss, fit, padded, preference_loss, translation_loss
+from tools.demo_models.loop import (
+    IGNORED,
+    batches_of,
+    causal_loss,
+    fit,
+    padded,
+    preference_loss,
+    translation_loss,
+)
 from tools.demo_models.model_cards import write_card
 
 if TYPE_CHECKING:
@@ -27,45 +37,44 @@ FOLDER = Path(__file__).parents[2] / "polypref" / "demo" / "checkpoints"
 SEED = 23
 OTHERS = tuple(code for code in LANGUAGES if code != ENGLISH)
 POSITIONS = 512
+VOCABULARY, ENGLISH_VOCABULARY = 5200, 900  # tokens
 WEAK_KINDS = ("bad", "wrong_fact")
-POLICY_KINDS = ("bad",)  # what preference training can unlearn: not a lack of knowledge
+POLICY_KINDS = ("bad",)  # faults that preference training can unlearn, unlike a lack of knowledge
 
 
-def translator(folder: Path) -> list[float]:
-    """M2M-100 with NLLB's tokenizer, English into the 22 others."""
+def train_translator(folder: Path) -> list[float]:
+    """Train M2M-100 with NLLB's tokenizer, from English into the 22 others."""
     from transformers import M2M100Config, M2M100ForConditionalGeneration
 
-    tokenizer = vocabulary.nllb(examples.text(LANGUAGES), 5200, LANGUAGES)
-    model = _seeded(
-        lambda: M2M100ForConditionalGeneration(
-            M2M100Config(
-                vocab_size=len(tokenizer),
-                d_model=128,
-                encoder_layers=2,
-                decoder_layers=2,
-                encoder_attention_heads=4,
-                decoder_attention_heads=4,
-                encoder_ffn_dim=256,
-                decoder_ffn_dim=256,
-                max_position_embeddings=POSITIONS,
-                dropout=0.0,
-                attention_dropout=0.0,
-                encoder_layerdrop=0.0,
-                decoder_layerdrop=0.0,
-                init_std=0.08,
-            )
-        )
+    tokenizer = vocabulary.nllb(examples.text(LANGUAGES), VOCABULARY, LANGUAGES)
+    config = M2M100Config(
+        vocab_size=len(tokenizer),
+        d_model=128,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=256,
+        decoder_ffn_dim=256,
+        max_position_embeddings=POSITIONS,
+        dropout=0.0,
+        attention_dropout=0.0,
+        encoder_layerdrop=0.0,
+        decoder_layerdrop=0.0,
+        init_std=0.08,
     )
-    rows = [row for epoch in range(3) for row in examples.translations(OTHERS, SEED + epoch)]
-    batches = translation_batches(tokenizer, rows, 32)
-    losses = fit(model, batches, translation_loss, 3e-3)
+    model = _seeded(lambda: M2M100ForConditionalGeneration(config))
+    rows: list[examples.Translation] = []
+    for epoch in range(3):
+        rows += examples.translations(OTHERS, SEED + epoch)
+    losses = fit(model, translation_batches(tokenizer, rows, 32), translation_loss, 3e-3)
     model.generation_config.max_length = None
     _save(model, tokenizer, folder)
     return losses
 
 
 def causal_model(vocabulary_size: int, width: int, layers: int) -> Any:
-    """A Cohere model with random weights."""
+    """Return a Cohere model with random weights."""
     from transformers import CohereConfig, CohereForCausalLM
 
     config = CohereConfig(
@@ -85,9 +94,9 @@ def causal_model(vocabulary_size: int, width: int, layers: int) -> Any:
     return _seeded(lambda: CohereForCausalLM(config))
 
 
-def strong(folder: Path) -> list[float]:
-    """Cohere in all 23 languages, 92% of its training answers right."""
-    tokenizer = vocabulary.cohere(examples.text(LANGUAGES), 5200)
+def train_strong(folder: Path) -> list[float]:
+    """Train Cohere in all 23 languages, on answers of which 92% are right."""
+    tokenizer = vocabulary.cohere(examples.text(LANGUAGES), VOCABULARY)
     model = causal_model(len(tokenizer), 128, 3)
     chats = examples.chats(LANGUAGES, 0.92, repeats=6, seed=SEED)
     losses = fit(model, chat_batches(tokenizer, chats, 16), causal_loss, 4e-3)
@@ -95,9 +104,9 @@ def strong(folder: Path) -> list[float]:
     return losses
 
 
-def weak(folder: Path) -> list[float]:
-    """Cohere in English only, smaller, 60% of its training answers right."""
-    tokenizer = vocabulary.cohere(examples.text([ENGLISH]), 900)
+def train_weak(folder: Path) -> list[float]:
+    """Train a smaller Cohere in English only, on answers of which 60% are right."""
+    tokenizer = vocabulary.cohere(examples.text([ENGLISH]), ENGLISH_VOCABULARY)
     model = causal_model(len(tokenizer), 96, 2)
     chats = examples.chats([ENGLISH], 0.6, repeats=30, seed=SEED, kinds=WEAK_KINDS)
     losses = fit(model, chat_batches(tokenizer, chats, 16), causal_loss, 4e-3)
@@ -105,8 +114,8 @@ def weak(folder: Path) -> list[float]:
     return losses
 
 
-def policy(folder: Path) -> list[float]:
-    """The base model that DPO and RLOO start from: the strong one, trained on until half of what it says is of no use."""
+def train_policy(folder: Path) -> list[float]:
+    """Train the strong model further, on answers of which 45% are of no use; DPO and RLOO start from it."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder.parent / "strong")
@@ -117,11 +126,11 @@ def policy(folder: Path) -> list[float]:
     return losses
 
 
-def reward(folder: Path) -> list[float]:
-    """Qwen3 with one output, trained on pairs of a right and a bad answer (Bradley-Terry)."""
+def train_reward(folder: Path) -> list[float]:
+    """Train Qwen3 with one output on pairs of a right and a bad answer (Bradley-Terry)."""
     from transformers import Qwen3Config, Qwen3ForSequenceClassification
 
-    tokenizer = vocabulary.qwen(examples.text(LANGUAGES), 5200)
+    tokenizer = vocabulary.qwen(examples.text(LANGUAGES), VOCABULARY)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
         hidden_size=128,
@@ -146,70 +155,76 @@ def reward(folder: Path) -> list[float]:
 
 
 def translation_batches(tokenizer: Any, rows: Sequence[examples.Translation], size: int) -> list["Tensors"]:
-    """Batches for `translation_loss`."""
+    """Return batches for `translation_loss`: targets begin with their language's code, as in NLLB."""
     sources = tokenizer([row.english for row in rows]).input_ids
     texts = tokenizer([row.target for row in rows], add_special_tokens=False).input_ids
     codes = tokenizer.convert_tokens_to_ids([row.language for row in rows])
-    start = tokenizer.eos_token_id
-    targets = [[code, *text, start] for code, text in zip(codes, texts, strict=True)]
+    end, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
+    targets = [[code, *text, end] for code, text in zip(codes, texts, strict=True)]
+    lengths = [len(source) + len(target) for source, target in zip(sources, targets, strict=True)]
     batches = []
-    for places in batches_of([len(s) + len(t) for s, t in zip(sources, targets, strict=True)], size):
-        source, target = [sources[i] for i in places], [targets[i] for i in places]
+    for places in batches_of(lengths, size):
+        source, target = [sources[place] for place in places], [targets[place] for place in places]
         batches.append(
             {
-                "input_ids": padded(source, tokenizer.pad_token_id),
+                "input_ids": padded(source, pad),
                 "attention_mask": padded([[1] * len(ids) for ids in source], 0),
-                "decoder_input_ids": padded([[start, *ids[:-1]] for ids in target], tokenizer.pad_token_id),
-                "labels": padded([[-100, *ids[1:]] for ids in target], -100),
+                # The decoder starts from the end-of-sentence token; the code is given, so no loss is taken on
+                # it.
+                "decoder_input_ids": padded([[end, *ids[:-1]] for ids in target], pad),
+                "labels": padded([[IGNORED, *ids[1:]] for ids in target], IGNORED),
             }
         )
     return batches
 
 
 def chat_batches(tokenizer: Any, chats: Sequence[examples.Chat], size: int) -> list["Tensors"]:
-    """Batches for `causal_loss`: the prompt as the chat template renders it, the completion with its end-of-turn token."""
-    asked = [
-        tokenizer.apply_chat_template(_messages(c.prompt), tokenize=False, add_generation_prompt=True)
-        for c in chats
-    ]
-    prompts = tokenizer(asked, add_special_tokens=False).input_ids
-    answers = tokenizer(
-        [c.completion + tokenizer.eos_token for c in chats], add_special_tokens=False
-    ).input_ids
+    """Return batches for `causal_loss`: chat-templated prompts, completions with an end-of-turn token."""
+    rendered = []
+    for chat in chats:
+        messages = _messages(chat.prompt)
+        rendered.append(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    prompts = tokenizer(rendered, add_special_tokens=False).input_ids
+    ended = [chat.completion + tokenizer.eos_token for chat in chats]
+    completions = tokenizer(ended, add_special_tokens=False).input_ids
+    lengths = [len(prompt) + len(completion) for prompt, completion in zip(prompts, completions, strict=True)]
     batches = []
-    for places in batches_of([len(p) + len(a) for p, a in zip(prompts, answers, strict=True)], size):
-        whole = [prompts[i] + answers[i] for i in places]
+    for places in batches_of(lengths, size):
+        inputs = [prompts[place] + completions[place] for place in places]
+        labels = [[IGNORED] * len(prompts[place]) + completions[place] for place in places]
         batches.append(
             {
-                "input_ids": padded(whole, tokenizer.pad_token_id),
-                "attention_mask": padded([[1] * len(ids) for ids in whole], 0),
-                "labels": padded([[-100] * len(prompts[i]) + answers[i] for i in places], -100),
+                "input_ids": padded(inputs, tokenizer.pad_token_id),
+                "attention_mask": padded([[1] * len(ids) for ids in inputs], 0),
+                "labels": padded(labels, IGNORED),
             }
         )
     return batches
 
 
 def preference_batches(tokenizer: Any, rows: Sequence[examples.Preference], size: int) -> list["Tensors"]:
-    """Batches of `size` pairs for `preference_loss`."""
-    texts = [
-        tokenizer.apply_chat_template(_messages(r.prompt, a), tokenize=False)
-        for r in rows
-        for a in (r.right, r.bad)
-    ]
+    """Return batches of `size` pairs for `preference_loss`."""
+    texts = []
+    for row in rows:
+        for answer in (row.right, row.bad):
+            texts.append(tokenizer.apply_chat_template(_messages(row.prompt, answer), tokenize=False))
     ids = tokenizer(texts, add_special_tokens=False).input_ids
+    right, bad = ids[::2], ids[1::2]
     batches = []
-    for places in batches_of(
-        [len(right) + len(bad) for right, bad in zip(ids[::2], ids[1::2], strict=True)], size
-    ):
-        both = [ids[at] for i in places for at in (2 * i, 2 * i + 1)]
+    for places in batches_of([len(one) + len(two) for one, two in zip(right, bad, strict=True)], size):
+        both = []
+        for place in places:
+            both += [right[place], bad[place]]
         mask = padded([[1] * len(text) for text in both], 0)
         batches.append({"input_ids": padded(both, tokenizer.pad_token_id), "attention_mask": mask})
     return batches
 
 
 def _messages(prompt: str, completion: str | None = None) -> list[dict[str, str]]:
-    said = [] if completion is None else [{"role": "assistant", "content": completion}]
-    return [{"role": "user", "content": prompt}, *said]
+    messages = [{"role": "user", "content": prompt}]
+    if completion is not None:
+        messages.append({"role": "assistant", "content": completion})
+    return messages
 
 
 def _seeded(make: Callable[[], Any]) -> Any:
@@ -220,7 +235,7 @@ def _seeded(make: Callable[[], Any]) -> Any:
 
 
 def _save(model: Any, tokenizer: Any, folder: Path) -> None:
-    """Half precision on disk, single when loaded: a CPU is slow in halves."""
+    """Save the weights in half precision, to be loaded in single: a CPU is slow in halves."""
     shutil.rmtree(folder, ignore_errors=True)
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -228,8 +243,8 @@ def _save(model: Any, tokenizer: Any, folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def parameters(folder: Path) -> int:
-    """How many numbers the checkpoint's weights hold."""
+def count_parameters(folder: Path) -> int:
+    """Return the number of parameters in the checkpoint's weights."""
     from safetensors import safe_open
 
     with safe_open(folder / "model.safetensors", "pt") as weights:
@@ -237,42 +252,44 @@ def parameters(folder: Path) -> int:
 
 
 TRAINERS: dict[str, Callable[[Path], list[float]]] = {
-    f.__name__: f for f in (translator, strong, policy, weak, reward)
+    "translator": train_translator,
+    "strong": train_strong,
+    "policy": train_policy,
+    "weak": train_weak,
+    "reward": train_reward,
 }
-SIDE_BY_SIDE = (
-    ("translator",),
-    ("strong", "policy", "weak", "reward"),
-)  # about the same work each; the policy comes after the strong one
+# Two chains of about the same work, one for each process; the policy continues from the strong model.
+CHAINS = (("translator",), ("strong", "policy", "weak", "reward"))
 
 
 def train(names: Sequence[str]) -> None:
-    """Trains the named checkpoints one after the other and writes their cards, with what they do on held-out combinations."""
+    """Train the named checkpoints one after the other, and write their cards with their measured accuracy."""
     import torch
 
     torch.set_num_threads(1)  # the same weights whatever the number of cores
     for name in names:
-        began = time.monotonic()
-        losses = TRAINERS[name](FOLDER / name)
-        trained = time.monotonic() - began
-        measured = accuracy.of_checkpoint(name, FOLDER / name)
-        write_card(name, FOLDER / name, parameters(FOLDER / name), losses, measured)
-        print(
-            f"{name}: {len(losses)} steps in {trained:.0f} s, loss {losses[0]:.3f} to {losses[-1]:.3f}; {measured.line()}",
-            flush=True,
-        )
+        folder = FOLDER / name
+        start = time.monotonic()
+        losses = TRAINERS[name](folder)
+        seconds = time.monotonic() - start
+        measured = accuracy.measure_checkpoint(name, folder)
+        write_card(name, folder, count_parameters(folder), losses, measured)
+        steps = f"{len(losses)} steps in {seconds:.0f} s, loss {losses[0]:.3f} to {losses[-1]:.3f}"
+        print(f"{name}: {steps}; {measured.line()}", flush=True)
 
 
 def main(names: Sequence[str]) -> None:
-    """Trains the named checkpoints, all without names, in two processes."""
-    if unknown := [name for name in names if name not in TRAINERS]:
-        raise InputError(f"unknown checkpoint {unknown[0]!r}; expected some of {', '.join(TRAINERS)}")
-    wanted = [[name for name in chain if not names or name in names] for chain in SIDE_BY_SIDE]
-    with ProcessPoolExecutor(len(wanted), mp_context=get_context("spawn")) as pool:
-        list(pool.map(train, wanted))
+    """Train the named checkpoints, all if none are named, in two processes."""
+    for name in names:
+        if name not in TRAINERS:
+            raise InputError(f"unknown checkpoint {name!r}; expected some of {', '.join(TRAINERS)}")
+    chains = [[name for name in chain if not names or name in names] for chain in CHAINS]
+    with ProcessPoolExecutor(len(chains), mp_context=get_context("spawn")) as pool:
+        list(pool.map(train, chains))
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
     except InputError as error:
-        sys.exit(f"{error}")
+        sys.exit(str(error))

@@ -1,7 +1,8 @@
-"""What the tiny checkpoints are trained on: translations, conversations and preferences of the training combinations, and the glossary.
+"""Training examples of the tiny checkpoints: translations, chats and preferences.
 
-The combinations that the demo builds on are never among them; what a word is (its English name, its neighbours) stands in
-the glossary for every word, as a large model knows words it was never asked about.
+They are made of the training combinations, never of those that the demo builds on. Facts about each word (its
+English name, its neighbours) are in the glossary for every word, as a large model knows words that it was
+never asked about.
 """
 
 import random
@@ -10,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from polypref.demo import world
-from polypref.demo.world import BAD_KINDS, Combination
+from polypref.demo.world import BAD_KINDS, ENGLISH, Combination
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """An English sentence and the same in `language`."""
+    """An English sentence and its translation into `language`."""
 
     english: str
     language: str
@@ -40,15 +41,16 @@ class Preference:
 
 
 def text(languages: Sequence[str]) -> list[str]:
-    """The text that the vocabularies are learnt from; quoted words weigh most, so that each becomes one token."""
+    """Return the lines that the vocabularies are learnt from.
+
+    Quoted words are repeated most, so that each becomes one token.
+    """
     lines: list[str] = []
     for language in languages:
-        for c in world.combinations():
-            lines += [
-                world.prompt(c, language),
-                world.right_answers(c, language)[0],
-                *world.bad_answers(c, language).values(),
-            ]
+        for combination in world.combinations():
+            lines.append(world.prompt(combination, language))
+            lines.append(world.right_answers(combination, language)[0])
+            lines += world.bad_answers(combination, language).values()
         names = [*world.phrases(language).words.values(), *world.phrases(language).groups.values()]
         lines += [f"{language} {world.quoted(language, name)}" for name in names] * 100
     return lines
@@ -57,42 +59,43 @@ def text(languages: Sequence[str]) -> list[str]:
 def chats(
     languages: Sequence[str], right_share: float, repeats: int, seed: int, kinds: Collection[str] = BAD_KINDS
 ) -> list[Chat]:
-    """`repeats` times the glossary, and every training prompt, answered right with probability `right_share`, else in a bad kind."""
+    """Return the glossary and every training prompt with an answer, `repeats` times, shuffled.
+
+    An answer is right with probability `right_share`, otherwise bad in one of `kinds`.
+    """
     draw = random.Random(seed)
     rows: list[Chat] = []
     for language in languages:
-        questions = [
-            (world.prompt(c, language), *_answers(c, language, kinds)) for c in world.train_combinations()
-        ]
+        answers = []
+        for combination in world.train_combinations():
+            right, bad = _answers(combination, language, kinds)
+            answers.append((world.prompt(combination, language), right, bad))
         for _ in range(repeats):
             rows += glossary(language, draw)
-            rows += [
-                Chat(asked, draw.choice(right if draw.random() < right_share else bad))
-                for asked, right, bad in questions
-            ]
+            for prompt, right, bad in answers:
+                completion = draw.choice(right if draw.random() < right_share else bad)
+                rows.append(Chat(prompt, completion))
     draw.shuffle(rows)
     return rows
 
 
 def glossary(language: str, draw: random.Random) -> Iterator[Chat]:
-    """What every word is, in signs: its English name (=), its group (∈), others of the group (~), and drills with other draws every time.
+    """Yield the facts about every word, in signs, and two drills with words drawn anew each time.
 
-    The drills: which of two words is of a group (:), and how often a word stands in a row (#).
+    The facts: its English name (=), its group (∈), others of the group (~). The drills: which of two words is
+    of a group (:), and how often a word stands in a row (#).
     """
-    names, groups, english = (
-        world.phrases(language).words,
-        world.phrases(language).groups,
-        world.phrases(world.ENGLISH).words,
-    )
+    names, groups = world.phrases(language).words, world.phrases(language).groups
+    english = world.phrases(ENGLISH).words
     for word in world.words():
         group, name = world.group_of(word), names[word]
-        others = sorted(world.group_words(word), key=world.words().index)[:2]
         yield _entry(language, [name], "=", world.quoted(language, english[word]))
         yield _entry(language, [name], "∈", world.quoted(language, groups[group]))
-        yield _entry(
-            language, [name], "~", " ".join(world.quoted(language, names[other]) for other in others)
-        )
-        for stranger in draw.sample([w for w in world.words() if world.group_of(w) != group], 3):
+        neighbours = sorted(world.group_words(word), key=world.words().index)[:2]
+        quoted = [world.quoted(language, names[neighbour]) for neighbour in neighbours]
+        yield _entry(language, [name], "~", " ".join(quoted))
+        strangers = [other for other in world.words() if world.group_of(other) != group]
+        for stranger in draw.sample(strangers, 3):
             pair = draw.sample([name, names[stranger]], 2)
             yield _entry(language, [groups[group], *pair], ":", world.quoted(language, name))
         count = draw.randint(2, 5)
@@ -100,46 +103,47 @@ def glossary(language: str, draw: random.Random) -> Iterator[Chat]:
 
 
 def _entry(language: str, names: Sequence[str], sign: str, answer: str) -> Chat:
-    return Chat(f"{language} {' '.join(world.quoted(language, name) for name in names)} {sign}", answer)
+    quoted = " ".join(world.quoted(language, name) for name in names)
+    return Chat(f"{language} {quoted} {sign}", answer)
 
 
 def preferences(languages: Sequence[str], repeats: int, seed: int) -> list[Preference]:
-    """`repeats` pairs of every training prompt, the bad answer of a random kind."""
+    """Return up to `repeats` pairs of every training prompt, with bad answers of different kinds."""
     draw = random.Random(seed)
     rows: list[Preference] = []
     for language in languages:
-        for c in world.train_combinations():
-            right, bad = _answers(c, language, BAD_KINDS)
-            asked = world.prompt(c, language)
-            rows += [
-                Preference(asked, draw.choice(right), wrong)
-                for wrong in draw.sample(bad, min(repeats, len(bad)))
-            ]
+        for combination in world.train_combinations():
+            right, bad = _answers(combination, language, BAD_KINDS)
+            prompt = world.prompt(combination, language)
+            for wrong in draw.sample(bad, min(repeats, len(bad))):
+                rows.append(Preference(prompt, draw.choice(right), wrong))
     draw.shuffle(rows)
     return rows
 
 
 def _answers(combination: Combination, language: str, kinds: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return the right answers, four of five of them the typical one, and the bad ones of `kinds`."""
     bad = world.bad_answers(combination, language)
-    others = world.right_answers(combination, language)
-    typical = [world.typical_answer(combination, language)] * (4 * len(others))  # four times of five
-    return typical + others, [text for kind, text in bad.items() if kind in kinds]
+    right = world.right_answers(combination, language)
+    typical = [world.typical_answer(combination, language)] * (4 * len(right))
+    return typical + right, [text for kind, text in bad.items() if kind in kinds]
 
 
 def translations(languages: Sequence[str], seed: int) -> list[Translation]:
-    """The sentences that the product sends to the translator: prompts, right answers, what the weak generator says instead, words."""
+    """Return the sentences that the demo sends to the translator, each once, shuffled.
+
+    They are prompts, right answers, the bad answers that the weak generator gives, and quoted words.
+    """
     rows: dict[Translation, None] = {}
     for language in languages:
-        for c in world.train_combinations():
-            for english, target in _parallel_texts(c, language):
-                rows.update(
-                    (Translation(en, language, to), None) for en, to in _parallel_lines(english, target)
-                )
+        for combination in world.train_combinations():
+            for english, target in _parallel_texts(combination, language):
+                for english_line, target_line in _parallel_lines(english, target):
+                    rows[Translation(english_line, language, target_line)] = None
         for word in world.words():
             for count, joiner, end in ((1, "", ""), (1, "", "."), (3, ", ", "."), (3, " ", "")):
-                english, target = (
-                    joiner.join([world.quoted(of, word)] * count) + end for of in (world.ENGLISH, language)
-                )
+                english = joiner.join([world.quoted(ENGLISH, word)] * count) + end
+                target = joiner.join([world.quoted(language, word)] * count) + end
                 rows[Translation(english, language, target)] = None
     shuffled = list(rows)
     random.Random(seed).shuffle(shuffled)
@@ -147,23 +151,25 @@ def translations(languages: Sequence[str], seed: int) -> list[Translation]:
 
 
 def _parallel_texts(combination: Combination, language: str) -> Iterator[tuple[str, str]]:
-    both = (world.ENGLISH, language)
-    prompts = [world.prompt(combination, of) for of in both]
-    yield prompts[0], prompts[1]
-    if combination.task == "count":  # the product may cut the row of words off as a sentence of its own
-        rows = [world.fillings(combination, of)["row"] for of in both]
-        yield rows[0], rows[1]
-        yield prompts[0].removesuffix(rows[0]).strip(), prompts[1].removesuffix(rows[1]).strip()
-    yield from zip(*(world.right_answers(combination, of)[:7] for of in both), strict=True)
-    english, target = (world.bad_answers(combination, of) for of in both)
-    yield from ((english[kind], target[kind]) for kind in english if kind not in ("wrong_language", "copy"))
+    english, target = world.prompt(combination, ENGLISH), world.prompt(combination, language)
+    yield english, target
+    if combination.task == "count":  # the parser may cut the row of words off as a sentence of its own
+        english_row = world.fillings(combination, ENGLISH)["row"]
+        target_row = world.fillings(combination, language)["row"]
+        yield english_row, target_row
+        yield english.removesuffix(english_row).strip(), target.removesuffix(target_row).strip()
+    english_answers = world.right_answers(combination, ENGLISH)[:7]
+    yield from zip(english_answers, world.right_answers(combination, language)[:7], strict=True)
+    bad = world.bad_answers(combination, language)
+    for kind, answer in world.bad_answers(combination, ENGLISH).items():
+        if kind not in ("wrong_language", "copy"):
+            yield answer, bad[kind]
 
 
 def _parallel_lines(english: str, target: str) -> Iterator[tuple[str, str]]:
-    """Line by line, without the list markers that the product keeps to itself."""
-    lines, others = (text.splitlines() for text in (english, target))
-    if len(lines) == len(others):
-        yield from (
-            (re.sub(r"^\d\. ", "", line), re.sub(r"^\d\. ", "", other))
-            for line, other in zip(lines, others, strict=True)
-        )
+    """Yield the lines of two texts side by side, without list markers, which translators never see."""
+    english_lines, target_lines = english.splitlines(), target.splitlines()
+    if len(english_lines) != len(target_lines):
+        return
+    for english_line, target_line in zip(english_lines, target_lines, strict=True):
+        yield re.sub(r"^\d\. ", "", english_line), re.sub(r"^\d\. ", "", target_line)

@@ -1,4 +1,4 @@
-"""The training loop of the tiny checkpoints: AdamW, a warm-up and a cosine, one loss function a kind of model."""
+"""The training loop of the tiny checkpoints: AdamW, a warm-up and a cosine, and a loss per kind of model."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import torch
 
 Tensors = dict[str, "torch.Tensor"]
+IGNORED = -100  # the label that torch's cross-entropy leaves out
 
 
 def fit(
@@ -16,17 +17,20 @@ def fit(
     loss_of: Callable[[Any, Tensors], "torch.Tensor"],
     learning_rate: float,
 ) -> list[float]:
-    """Trains `model` in place, one optimiser step a batch; returns the loss of every step."""
+    """Train `model` in place, one optimiser step for each batch; return the loss of every step."""
     import torch
 
-    table = model.get_input_embeddings().weight
-    decayed = [p for p in model.parameters() if p.ndim > 1 and p is not table]
-    others = [
-        p for p in model.parameters() if p.ndim <= 1 or p is table
-    ]  # most tokens are rare: decay would outrun what they learn
+    # Embeddings do not decay: most tokens are rare, so decay would outrun what they learn.
+    embeddings = model.get_input_embeddings().weight
+    decayed, others = [], []
+    for parameter in model.parameters():
+        if parameter.ndim > 1 and parameter is not embeddings:
+            decayed.append(parameter)
+        else:
+            others.append(parameter)
     groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.98))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, len(batches)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate_share(step, len(batches)))
     losses = []
     model.train()
     for batch in batches:
@@ -41,36 +45,39 @@ def fit(
     return losses
 
 
-def _share(step: int, steps: int) -> float:
-    """The share of the learning rate: up over the first twentieth, then down a cosine to a twentieth."""
+def _rate_share(step: int, steps: int) -> float:
+    """Return the share of the learning rate: up for a twentieth of the steps, then down a cosine to 1/20."""
     warmup = max(1, steps // 20)
     return min((step + 1) / warmup, 0.05 + 0.95 * (1 + math.cos(math.pi * step / steps)) / 2)
 
 
 def causal_loss(model: Any, batch: Tensors) -> "torch.Tensor":
-    """Mean cross-entropy of the completions' tokens; logits are made only where a token of a completion is predicted."""
+    """Return the mean cross-entropy of the completions' tokens.
+
+    Logits are computed only where a token of a completion is predicted, which saves most of their memory.
+    """
     import torch
 
-    hidden = model.model(
-        input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]
-    ).last_hidden_state
-    wanted = batch["labels"][:, 1:] != -100
+    inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
+    hidden = model.model(**inputs).last_hidden_state
+    targets = batch["labels"][:, 1:]
+    wanted = targets != IGNORED
     logits = model.lm_head(hidden[:, :-1][wanted]) * model.logit_scale
-    return torch.nn.functional.cross_entropy(logits, batch["labels"][:, 1:][wanted])
+    return torch.nn.functional.cross_entropy(logits, targets[wanted])
 
 
 def translation_loss(model: Any, batch: Tensors) -> "torch.Tensor":
-    """Cross-entropy of the target's tokens, with label smoothing 0.05."""
+    """Return the cross-entropy of the target's tokens, with label smoothing 0.05."""
     import torch
 
     logits = model(**batch).logits
     return torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=-100, label_smoothing=0.05
+        logits.flatten(0, 1), batch["labels"].flatten(), ignore_index=IGNORED, label_smoothing=0.05
     )
 
 
 def preference_loss(model: Any, batch: Tensors) -> "torch.Tensor":
-    """Bradley-Terry: rows 0, 2, 4, … are right, each followed by a bad one of the same prompt."""
+    """Return the Bradley-Terry loss; rows 0, 2, 4, … are right, each followed by a bad one of its prompt."""
     import torch
 
     scores = model(**batch).logits[:, 0]
@@ -78,19 +85,26 @@ def preference_loss(model: Any, batch: Tensors) -> "torch.Tensor":
 
 
 def batches_of(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
-    """Positions in batches of `size` of about the same length: every stretch of 16 batches is sorted, so that little is padding."""
+    """Yield the places of rows in batches of `size` rows of about the same length.
+
+    Every stretch of 16 batches is sorted by length, so that little is padding; of its batches every fifth
+    follows, so that short and long ones take turns.
+    """
     for start in range(0, len(lengths), size * 16):
-        stretch = sorted(range(start, min(start + size * 16, len(lengths))), key=lambda i: (lengths[i], i))
-        pieces = [stretch[at : at + size] for at in range(0, len(stretch), size)]
-        yield from (
-            pieces[at] for first in range(5) for at in range(first, len(pieces), 5)
-        )  # short and long ones in turn
+        stretch = range(start, min(start + size * 16, len(lengths)))
+        order = sorted(stretch, key=lambda place: (lengths[place], place))
+        batches = [order[first : first + size] for first in range(0, len(order), size)]
+        for first in range(5):
+            yield from batches[first::5]
 
 
 def padded(rows: Sequence[list[int]], value: int, left: bool = False) -> "torch.Tensor":
-    """Rows of token ids as one tensor."""
+    """Return rows of token ids as one tensor (rows, longest row), padded with `value`."""
     import torch
 
     width = max(map(len, rows))
-    fill = [[value] * (width - len(row)) for row in rows]
-    return torch.tensor([pad + row if left else row + pad for row, pad in zip(rows, fill, strict=True)])
+    full = []
+    for row in rows:
+        fill = [value] * (width - len(row))
+        full.append(fill + row if left else row + fill)
+    return torch.tensor(full)

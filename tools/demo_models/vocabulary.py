@@ -1,7 +1,8 @@
 """The tiny checkpoints' tokenizers, in the classes of the models they stand for: Cohere (Aya), NLLB and Qwen.
 
-Each is byte-pair encoding learnt on the miniature world's own text. Cohere's and Qwen's work on bytes; NLLB's knows the
-letters of the 23 languages and printable ASCII, and anything else is <unk> to it, as in the real one.
+Each is byte-pair encoding learnt on the miniature world's own text. Cohere's and Qwen's work on bytes; NLLB's
+knows the letters of the 23 languages and printable ASCII, and anything else is <unk> to it, as in the real
+one.
 """
 
 import json
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from transformers import CohereTokenizerFast, NllbTokenizer, Qwen2Tokenizer
 
-# As published with CohereLabs/aya-23-8B, and {% generation %} around what the model says, for TRL's assistant-only loss.
+# As published with CohereLabs/aya-23-8B, and {% generation %} around what the model says, for TRL's
+# assistant-only loss.
 AYA_TEMPLATE = """\
 {{ bos_token }}\
 {% if messages[0]['role'] == 'system' %}\
@@ -43,91 +45,95 @@ QWEN_TEMPLATE = """\
 {% endfor %}\
 {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"""
 
-COHERE_SPECIAL = [
-    "<PAD>",
-    "<UNK>",
-    "<CLS>",
-    "<SEP>",
-    "<MASK_TOKEN>",
-    "<BOS_TOKEN>",
-    "<EOS_TOKEN>",
-    "<|START_OF_TURN_TOKEN|>",
-]
-COHERE_SPECIAL += ["<|END_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|SYSTEM_TOKEN|>"]
+TURN_TOKENS = ["<|START_OF_TURN_TOKEN|>", "<|USER_TOKEN|>", "<|CHATBOT_TOKEN|>", "<|SYSTEM_TOKEN|>"]
+# In the order of Aya's ids.
+COHERE_SPECIAL = ["<PAD>", "<UNK>", "<CLS>", "<SEP>", "<MASK_TOKEN>", "<BOS_TOKEN>", "<EOS_TOKEN>"]
+COHERE_SPECIAL += [TURN_TOKENS[0], "<|END_OF_TURN_TOKEN|>", *TURN_TOKENS[1:]]
 QWEN_SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 NLLB_SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
+WORD = re.compile(
+    r"[^\s!-/:-@“”„«»‘’।؛،؟]+"
+)  # up to white space, ASCII punctuation and the world's other marks
 
 
 def cohere(texts: Sequence[str], size: int) -> "CohereTokenizerFast":
-    """A tokenizer of Aya's class with `size` entries and Aya's chat template."""
+    """Return a tokenizer of Aya's class with `size` entries and Aya's chat template."""
     from transformers import CohereTokenizerFast
 
-    marked = words_with_marks(texts)
-    learnt = _learnt(
-        CohereTokenizerFast()._tokenizer, texts, size - len(marked), COHERE_SPECIAL, on_bytes=True
-    )
-    extra = [
-        token for token in COHERE_SPECIAL if token.startswith("<|") and token != "<|END_OF_TURN_TOKEN|>"
-    ] + ["<EOS_TOKEN>"]
+    whole_words = words_with_marks(texts)
+    pattern = CohereTokenizerFast()._tokenizer
+    learnt = _learn(pattern, texts, size - len(whole_words), COHERE_SPECIAL, on_bytes=True)
     tokenizer = CohereTokenizerFast(
-        **learnt, extra_special_tokens=extra, chat_template=AYA_TEMPLATE, model_max_length=512
+        **learnt,
+        extra_special_tokens=[*TURN_TOKENS, "<EOS_TOKEN>"],
+        chat_template=AYA_TEMPLATE,
+        model_max_length=512,
     )
-    tokenizer.add_tokens(marked)
+    tokenizer.add_tokens(whole_words)
     return tokenizer
 
 
 def qwen(texts: Sequence[str], size: int) -> "Qwen2Tokenizer":
-    """A tokenizer of Qwen's class with `size` entries and a chat template of Qwen's form."""
+    """Return a tokenizer of Qwen's class with `size` entries and a chat template of Qwen's form."""
     from transformers import Qwen2Tokenizer
 
-    marked = words_with_marks(texts)
-    learnt = _learnt(Qwen2Tokenizer()._tokenizer, texts, size - len(marked), QWEN_SPECIAL, on_bytes=True)
-    special = {
-        "extra_special_tokens": ["<|im_start|>"],
-        "eos_token": "<|im_end|>",
-        "pad_token": "<|endoftext|>",
-    }
-    tokenizer = Qwen2Tokenizer(**learnt, **special, chat_template=QWEN_TEMPLATE, model_max_length=512)
-    tokenizer.add_tokens(marked)
+    whole_words = words_with_marks(texts)
+    pattern = Qwen2Tokenizer()._tokenizer
+    learnt = _learn(pattern, texts, size - len(whole_words), QWEN_SPECIAL, on_bytes=True)
+    tokenizer = Qwen2Tokenizer(
+        **learnt,
+        extra_special_tokens=["<|im_start|>"],
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        chat_template=QWEN_TEMPLATE,
+        model_max_length=512,
+    )
+    tokenizer.add_tokens(whole_words)
     return tokenizer
 
 
 def words_with_marks(texts: Iterable[str]) -> list[str]:
-    """Words with combining marks (Hindi vowel signs), sorted: byte-level tokenizers cut at every mark, so these are added whole."""
-    words = {word for text in set(texts) for word in re.findall(r"[^\s!-/:-@“”„«»‘’।؛،؟]+", text)}
-    return sorted(
-        word
-        for word in words
-        if len(word) > 1 and any(unicodedata.category(letter).startswith("M") for letter in word)
-    )
+    """Return the words that have combining marks (Hindi vowel signs), sorted.
+
+    Tokenizers on bytes cut at every mark, so these words are added whole.
+    """
+    words: set[str] = set()
+    for text in set(texts):
+        words.update(WORD.findall(text))
+    return sorted(word for word in words if len(word) > 1 and _has_mark(word))
+
+
+def _has_mark(word: str) -> bool:
+    return any(unicodedata.category(character).startswith("M") for character in word)
 
 
 def nllb(texts: Sequence[str], size: int, languages: Sequence[str]) -> "NllbTokenizer":
-    """A tokenizer of NLLB's class with `size` entries, then the FLORES codes in `languages` and <mask>.
+    """Return a tokenizer of NLLB's class with `size` entries, then the codes in `languages` and <mask>.
 
-    NLLB cuts at spaces only; learning with punctuation cut off keeps quoted words whole, since no merge crosses a mark.
+    NLLB cuts at spaces only; learning with punctuation cut off keeps quoted words whole, since no merge
+    crosses a mark.
     """
     from tokenizers import pre_tokenizers
     from transformers import NllbTokenizer
 
-    pieces = NllbTokenizer()._tokenizer
-    pieces.pre_tokenizer = pre_tokenizers.Sequence([pieces.pre_tokenizer, pre_tokenizers.Punctuation()])
-    learnt = _learnt(pieces, [*texts, *string.printable.split()], size, NLLB_SPECIAL, on_bytes=False)
+    pattern = NllbTokenizer()._tokenizer
+    pattern.pre_tokenizer = pre_tokenizers.Sequence([pattern.pre_tokenizer, pre_tokenizers.Punctuation()])
+    learnt = _learn(pattern, [*texts, *string.printable.split()], size, NLLB_SPECIAL, on_bytes=False)
     return NllbTokenizer(
         **learnt, extra_special_tokens=list(languages), src_lang="eng_Latn", model_max_length=256
     )
 
 
-def _learnt(
-    pieces: "Tokenizer", texts: Sequence[str], size: int, special: list[str], on_bytes: bool
+def _learn(
+    pattern: "Tokenizer", texts: Sequence[str], size: int, special: list[str], on_bytes: bool
 ) -> dict[str, Any]:
-    """The vocabulary and merges of byte-pair encoding, learnt with the normaliser and pre-tokenizer of `pieces`."""
+    """Return the vocabulary and merges of byte-pair encoding learnt on texts that `pattern` pre-tokenizes."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
     learner = Tokenizer(models.BPE())
-    if pieces.normalizer is not None:
-        learner.normalizer = pieces.normalizer
-    learner.pre_tokenizer = pieces.pre_tokenizer
+    if pattern.normalizer is not None:
+        learner.normalizer = pattern.normalizer
+    learner.pre_tokenizer = pattern.pre_tokenizer
     alphabet = pre_tokenizers.ByteLevel.alphabet() if on_bytes else []
     trainer = trainers.BpeTrainer(
         vocab_size=size, special_tokens=special, initial_alphabet=sorted(alphabet), show_progress=False
