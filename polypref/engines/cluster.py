@@ -1,8 +1,9 @@
-"""A stage on a Ray cluster: actors hold the stage's engines and make parts; the driver hands out parts and keeps count.
+"""A stage on a Ray cluster: actors hold the stage's engines and make parts; the driver hands out parts and
+keeps count.
 
-The work dir is on a disk that all nodes share, or on object storage. Every worker writes answers to files of its own. A
-part whose worker was lost is made again by another worker, which first reads the answers that the lost one kept. Equal
-requests of two parts that are in work at the same time on two workers are asked twice.
+The work dir is on a disk that all nodes share, or on object storage. Every worker writes answers to files of
+its own. A part whose worker was lost is made again by another worker, which first reads the answers that the
+lost one kept. Equal requests of two parts that are in work at the same time on two workers are asked twice.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ TRIES = 3  # of one part on workers that are lost: the part itself may be what k
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The share of a Ray cluster to use: workers, and the CPUs and accelerators of each. `address` as in ray.init."""
+    """The share of a Ray cluster to use: workers, and CPUs and accelerators of each; `address` as in ray.init."""
 
     workers: int
     cpus: float = 1.0
@@ -46,7 +47,7 @@ class Job:
 
 
 class Worker:
-    """A Ray actor with the engines of a stage, by name. It makes several parts at a time if the main engine is a server."""
+    """A Ray actor with the engines of a stage; it makes several parts at a time if the main one is a server."""
 
     def __init__(self, engines: Mapping[str, Engine], workdir: str, accept_failures: bool) -> None:
         self._workdir = Workdir(workdir, worker=uuid.uuid4().hex[:8])
@@ -83,7 +84,8 @@ def make_parts_on_ray(
     meter: Meter | None = None,
     accept_failures: bool = False,
 ) -> None:
-    """Make every step's part, as `store.stages.make_parts` does, on a cluster. Waits for room on the cluster as Ray does.
+    """Make every step's part, as `store.stages.make_parts` does, on a cluster. Waits for room on the cluster
+    as Ray does.
 
     `engines` are the stage's, by the name that requests give; the first is the main one.
 
@@ -162,7 +164,7 @@ class _Driver:
         self._idle.extend([worker] * self._parts_per_worker)
 
     async def _make(self, worker: Any, job: Job, jobs: deque[Job]) -> None:
-        """Make a part on a worker. If the worker is lost, put the job back and start another worker in its place."""
+        """Make a part on a worker. If the worker is lost, put the job back and start another worker."""
         try:
             info, spent = await worker.make.remote(job)
         except self._ray.exceptions.RayTaskError as error:

@@ -1,7 +1,7 @@
 """Quality estimation in this process: how well a translation says what its source says, without a reference.
 
-A stage asks for an estimate by `quality_request(source, translation)` and finds it in `Answer.score`. Checkpoints in
-COMET's own format are not read.
+A stage asks for an estimate by `quality_request(source, translation)` and finds it in `Answer.score`.
+Checkpoints in COMET's own format are not read.
 """
 
 from collections.abc import Sequence
@@ -25,9 +25,11 @@ def quality_request(source: str, translation: str, engine: str = "quality") -> R
 
 
 class QualityEngine:
-    """An estimator from the Hub or a folder: a classifier of pairs with one output, or an encoder of single texts.
+    """An estimator from the Hub or a folder: a classifier of pairs with one output, or an encoder of single
+    texts.
 
-    The score is the classifier's logit, in its own scale, or the cosine (-1 to 1) of the two texts' embeddings.
+    The score is the classifier's logit, in its own scale, or the cosine (-1 to 1) of the two texts'
+    embeddings.
     """
 
     def __init__(self, config: QualityModel, name: str, model: ResolvedModel) -> None:
@@ -40,7 +42,7 @@ class QualityEngine:
 
     @cached_property
     def reads_pairs(self) -> bool:
-        """Tell a classifier, which reads both texts at once, from an encoder, by the checkpoint's architecture."""
+        """Tell a classifier, which reads both texts, from an encoder by the checkpoint's architecture."""
         from transformers import AutoConfig
 
         with hub_errors(f"{self.resolved.model}: cannot be loaded"):
@@ -89,7 +91,7 @@ class QualityEngine:
         return [Answer(score=score, prompt_tokens=count) for score, count in counted]
 
     def _embeddings(self, texts: list[str]) -> tuple[Any, Any]:
-        """Return the mean of each text's last states, (texts, width), and the number of its tokens, (texts,)."""
+        """Return the mean of each text's last states (texts, width) and its number of tokens (texts,)."""
         inputs = self._tensors(texts)
         states = self.model(**inputs).last_hidden_state
         mask = inputs["attention_mask"]

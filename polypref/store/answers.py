@@ -1,76 +1,149 @@
-"""Every answer an engine gave, by request key, in an append-only log: what was paid for is never asked again.
+"""The answer log: every answer an engine gave, by the key of its request, so that nothing is asked or paid
+for twice.
 
-A record is one line, a JSON list of [key, answer] pairs, written by one write(): a line is there whole or, torn by a
-kill or a full disk, not at all (the next opening cuts it off). Batches that were computed together are one record.
+A record is one line, a JSON list of [key, answer] pairs, written by one write(): a kill or a full disk leaves
+a whole line or a torn last one, which the next opening cuts off. Answers that were computed in one batch are
+one record.
 """
 
 import errno
 import json
 import os
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polypref.store.index import Index
+from polypref.store.index import AnswerIndex, Place
+from polypref.store.storage import storage_errors
 
-SYNC_EVERY = 64
+SYNC_EVERY = 64  # answers
 SYNC_SECONDS = 1.0
-FILE_BITS = 48  # a place is an offset, and above it the number of the file
+SAVE_EVERY = (
+    200_000  # answers: they take 30 MB of memory until the index is saved, and a second to read after a kill
+)
+SAVE_LEAST = 1000  # answers: fewer are read again in no time
+TAIL = 4096  # bytes of a file before the point up to which it is indexed, which tell a file that was replaced
 _RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+Answers = Sequence[tuple[str, dict[str, Any]]]
+
+
+@dataclass(eq=False)
+class LogFile:
+    """One file of the log; `end` is where the next line to index begins."""
+
+    path: Path
+    descriptor: int
+    end: int = 0
+
+    def lines(self) -> Iterator[bytes]:
+        """Yield the lines from `end` on, read in large blocks; the last one may lack its newline."""
+        start, rest = self.end, b""
+        while block := os.pread(self.descriptor, 1 << 20, start):
+            start += len(block)
+            *whole, rest = (rest + block).split(b"\n")
+            for line in whole:
+                yield line + b"\n"
+        if rest:
+            yield rest
+
+    def tail_checksum(self, end: int) -> int:
+        """Return the CRC-32 of the TAIL bytes before `end`."""
+        start = max(0, end - TAIL)
+        return zlib.crc32(os.pread(self.descriptor, end - start, start))
 
 
 class AnswerLog:
-    """The log of one engine fingerprint. One writer a file; the files of `others` (workers that share the log) are only read.
+    """The log of one engine fingerprint: the file `path`, which this process alone writes, and the files of
+    `others`.
 
-    `spent` adds up the numbers in the answers that are called tokens and prompt_tokens.
+    `spent` adds up the numbers in the answers that are called tokens and prompt_tokens. `index` is the
+    index's file, or None to index in memory; only the process that holds the work dir's lock may save it.
     """
 
     sync_every, sync_seconds = SYNC_EVERY, SYNC_SECONDS
 
-    def __init__(self, path: Path, others: Sequence[Path] = ()) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._files = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)]
-        self._ends = [0]
-        self._others = [path]
-        self._index = Index()
+    def __init__(
+        self,
+        path: Path,
+        others: Sequence[Path] = (),
+        index: Path | None = None,
+        saves_index: bool = False,
+    ) -> None:
+        self.path, self._index_path, self._saves_index = path, index, saves_index
         self.spent = {"tokens": 0, "prompt_tokens": 0}
+        self._index = AnswerIndex()
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._own = LogFile(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
+        self._files = [self._own]  # by their number in the index
         self._unsynced, self._synced_at = 0, time.monotonic()
-        self._syncer = ThreadPoolExecutor(
-            1, "fsync"
-        )  # an fsync takes as long as some hundred answers: not on the event loop
+        # An fsync takes as long as hundreds of answers, so it does not run on the event loop.
+        self._syncer = ThreadPoolExecutor(1, "fsync")
         self._syncing: Future[None] | None = None
-        self._last: tuple[int, dict[str, dict[str, Any]]] = (-1, {})
-        if self._read(0):
-            os.truncate(self._files[0], self._ends[0])
+        self._last: tuple[Place, dict[str, dict[str, Any]]] | None = None  # the record that was read last
+        self._add_files(others)
+        self._load_index()
+        if self._read(self._own):
+            os.truncate(self._own.descriptor, self._own.end)
         self.refresh(others)
 
     def refresh(self, others: Sequence[Path]) -> None:
-        """Takes in what other writers have added."""
-        for path in others:
-            if path not in self._others:
-                self._others.append(path)
-                self._files.append(os.open(path, os.O_RDONLY))
-                self._ends.append(0)
-        for number in range(1, len(self._files)):
-            self._read(number)
+        """Read what other writers have added."""
+        self._add_files(others)
+        for file in self._files:
+            if file is not self._own:
+                self._read(file)
 
-    def _read(self, number: int) -> bool:
-        """Indexes a file from where it was read to; whether it ends with a torn line."""
-        for line in _lines(self._files[number], self._ends[number]):
+    def _add_files(self, others: Sequence[Path]) -> None:
+        known = {file.path for file in self._files}
+        for path in others:
+            if path not in known:
+                self._files.append(LogFile(path, os.open(path, os.O_RDONLY)))
+
+    def _load_index(self) -> None:
+        """Take over the saved index if it was made from these files; if not, they are read from the start."""
+        index = AnswerIndex(self._index_path)
+        if index.state is None:
+            return
+        files = {file.path.name: file for file in self._files}
+        for name, end, checksum in index.state["files"]:
+            if name not in files or files[name].tail_checksum(end) != checksum:
+                return
+        self._index, self.spent = index, index.state["spent"]
+        numbered = []
+        for name, end, _ in index.state["files"]:
+            file = files.pop(name)
+            file.end = end
+            numbered.append(file)
+        self._files = [*numbered, *files.values()]
+
+    def _read(self, file: LogFile) -> bool:
+        """Index a file from where it was read to; return True if it ends with a torn line."""
+        for line in file.lines():
             if not line.endswith(b"\n"):
                 return True
-            self._enter(json.loads(line), number, len(line))
+            self._enter(json.loads(line), file, len(line))
         return False
 
-    def _enter(self, answers: Sequence[tuple[str, dict[str, Any]]], number: int, length: int) -> None:
+    def _enter(self, answers: Answers, file: LogFile, length: int) -> None:
+        place = Place(self._files.index(file), file.end, length)
         for key, answer in answers:
-            if self._index.add(key, number << FILE_BITS | self._ends[number], length):
+            if self._index.add(key, place):
                 for name in self.spent:
                     self.spent[name] += answer.get(name, 0)
-        self._ends[number] += length
+        file.end += length
+        if len(self._index.recent) >= SAVE_EVERY:
+            self._save_index()
+
+    def _save_index(self) -> None:
+        if self._index_path and self._saves_index:
+            files = [(file.path.name, file.end, file.tail_checksum(file.end)) for file in self._files]
+            with storage_errors(self._index_path):
+                self._index.save(self._index_path, {"files": files, "spent": self.spent})
 
     def __contains__(self, key: str) -> bool:
         return key in self._index
@@ -79,27 +152,28 @@ class AnswerLog:
         return len(self._index)
 
     def get(self, key: str) -> dict[str, Any] | None:
-        """The answer kept under `key`, or None."""
-        found = self._index.get(key)
-        if found is None:
+        """Return the answer to the request with this key, or None."""
+        place = self._index.get(key)
+        if place is None:
             return None
-        place, length = found
-        if self._last[0] != place:
-            line = os.pread(self._files[place >> FILE_BITS], length, place & (1 << FILE_BITS) - 1)
-            self._last = (
-                place,
-                dict(reversed(json.loads(line))),
-            )  # of a key that stands twice in a record, the first
+        if self._last is None or self._last[0] != place:
+            line = os.pread(self._files[place.file].descriptor, place.length, place.offset)
+            # If a key is twice in a record, its first answer counts, so that one has to be entered last.
+            self._last = place, dict(reversed(json.loads(line)))
         return self._last[1].get(key)
 
-    def add(self, answers: Sequence[tuple[str, dict[str, Any]]]) -> None:
-        """Keeps answers that belong together as one record. Raises OSError, the log unchanged, where the disk is full."""
+    def add(self, answers: Answers) -> None:
+        """Keep answers that belong together as one record.
+
+        Raises Unavailable if the disk is full; the log is then as it was.
+        """
         line = _RECORD.encode(answers).encode("utf-8", "surrogatepass") + b"\n"
-        written = os.write(self._files[0], line)
-        if written != len(line):
-            os.truncate(self._files[0], self._ends[0])
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-        self._enter(answers, 0, len(line))
+        with storage_errors(self.path):
+            written = os.write(self._own.descriptor, line)
+            if written != len(line):
+                os.truncate(self._own.descriptor, self._own.end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._enter(answers, self._own, len(line))
         self._unsynced += len(answers)
         if self._unsynced >= self.sync_every or time.monotonic() - self._synced_at > self.sync_seconds:
             self._sync_soon()
@@ -110,26 +184,17 @@ class AnswerLog:
             self._syncing = self._syncer.submit(self._flush)
 
     def _flush(self) -> None:
-        os.fsync(self._files[0])
+        os.fsync(self._own.descriptor)
 
     def sync(self) -> None:
-        """Returns when all answers are on the disk."""
-        self._syncer.submit(self._flush).result()
+        """Return when all answers are on the disk."""
+        with storage_errors(self.path):
+            self._syncer.submit(self._flush).result()
 
     def close(self) -> None:
         self.sync()
+        if len(self._index.recent) >= SAVE_LEAST:
+            self._save_index()
         self._syncer.shutdown()
         for file in self._files:
-            os.close(file)
-
-
-def _lines(file: int, start: int) -> Iterator[bytes]:
-    """The lines of a file from `start` on, read in large blocks; the last one may lack its newline."""
-    rest = b""
-    while block := os.pread(file, 1 << 20, start):
-        start += len(block)
-        *whole, rest = (rest + block).split(b"\n")
-        for line in whole:
-            yield line + b"\n"
-    if rest:
-        yield rest
+            os.close(file.descriptor)

@@ -1,4 +1,4 @@
-"""Jobs that wait for engines most of their time, in one event loop: as many are open as keep the engines full."""
+"""Jobs that mostly wait for engines, in one event loop: as many are open as keep the engines full."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -26,7 +26,8 @@ async def run_jobs(
     progress: Progress,
     room: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run jobs in order and show the progress. The next one starts as soon as `room()` returns; without it, one by one.
+    """Run jobs in order and show the progress. The next one starts as soon as `room()` returns; without it,
+    one by one.
 
     Raises the first error of a job, with the others cancelled.
     """
@@ -52,7 +53,10 @@ async def run_jobs(
 async def wait_for_one(
     tasks: set[asyncio.Task[None]], has_room: asyncio.Future[None] | None = None
 ) -> set[asyncio.Task[None]]:
-    """Wait until a task is done or `has_room` is; return the tasks that are left. Raises what one of them raised."""
+    """Wait until a task is done or `has_room` is; return the tasks that are left.
+
+    Raises the error of a task that failed.
+    """
     watched: set[asyncio.Future[None]] = {*tasks}
     if has_room and not has_room.done():
         watched.add(has_room)

@@ -1,8 +1,9 @@
-"""The lock of a work dir on object storage: a lease that expires, because the storage does not notice a dead holder.
+"""The lock of a work dir on object storage: a lease that expires, because the storage does not notice a dead
+holder.
 
-Leases are numbered objects. Once the last one has expired, a run takes over by creating the next number, with a PUT that
-fails if the object exists, so that only one of two runs gets it. A holder renews its own lease; if it is late and finds a
-newer one, it has lost the work dir.
+Leases are numbered objects. Once the last one has expired, a run takes over by creating the next number, with
+a PUT that fails if the object exists, so that only one of two runs gets it. A holder renews its own lease; if
+it is late and finds a newer one, it has lost the work dir.
 """
 
 import json
@@ -21,8 +22,8 @@ RENEWALS = 4  # within a lease, so that a storage that is away for a moment cost
 class Lease:
     """The lease of a run, renewed by a thread from its creation to `release()`.
 
-    `on_loss` is called in that thread when another run has taken the work dir, or the storage has been away for as long
-    as a lease. `lost` is true from then on.
+    `on_loss` is called in that thread when another run has taken the work dir, or the storage has been away
+    for as long as a lease. `lost` is true from then on.
     """
 
     def __init__(self, folder: Path, holder: str, on_loss: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """Tables in parquet parts: views of answers, which can be made again at no cost.
 
-A part holds the rows of one language whose prompt ids hash to its number. Its metadata holds the key of what it was made
-from, so that a part is made again only if that has changed.
+A part holds the rows of one language whose prompt ids hash to its number. Its metadata holds the key of what
+it was made from, so that a part is made again only if that has changed.
 """
 
 import io
@@ -20,7 +20,7 @@ from polypref.store.storage import is_local, read_whole, write_whole
 
 @dataclass(frozen=True, slots=True)
 class PartInfo:
-    """The metadata of a part. `incomplete` counts the calls that failed for now, those of its inputs included."""
+    """The metadata of a part. `incomplete` counts the calls that failed for now, in its inputs too."""
 
     key: str
     rows: int
@@ -39,7 +39,10 @@ class Part:
         return int(self.path.stem)
 
     def read_info(self) -> PartInfo | None:
-        """Return the part's metadata, None if it was not made yet. Raises InputError for a file of another origin."""
+        """Return the part's metadata, or None if it was not made yet.
+
+        Raises InputError if polypref did not write the file.
+        """
         try:
             metadata = pl.read_parquet_metadata(self._source())
             return PartInfo(**json.loads(metadata["polypref"]))

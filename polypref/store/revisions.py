@@ -1,4 +1,4 @@
-"""Models pinned to what they were when a work dir first used them: a commit of the Hub, or a hash of local files."""
+"""Models pinned to a commit of the Hub, or a hash of local files, when a work dir first uses them."""
 
 import errno
 import hashlib
@@ -17,8 +17,8 @@ from polypref.store.storage import read_json, write_json
 class ResolvedModel:
     """A pinned model.
 
-    `model` is the Hub id, or the name of a local folder; `revision` a commit, or the SHA-256 of the local files.
-    `from_pretrained(location, revision=hub_revision)` loads it.
+    `model` is the Hub id, or the name of a local folder; `revision` a commit, or the SHA-256 of the local
+    files. `from_pretrained(location, revision=hub_revision)` loads it.
     """
 
     model: str
@@ -27,7 +27,10 @@ class ResolvedModel:
     hub_revision: str | None
 
     def fingerprint(self, identity: dict[str, Any]) -> str:
-        """Return an engine's key: this model and the identity fields of its config. Where local files lie is no part of it."""
+        """Return an engine's key: a hash of this model and the identity fields of the engine's config.
+
+        The place of local files is no part of it.
+        """
         model = self.revision if self.hub_revision is None else [self.model, self.revision]
         return hash32({**identity, "model": model, "revision": None})
 
@@ -35,7 +38,8 @@ class ResolvedModel:
 def resolve_model(model: str, revision: str, lock: Path, update: bool = False) -> ResolvedModel:
     """Pin a model: a local folder by its files, a Hub id by its commit.
 
-    The Hub is asked once; later calls find the commit in the file `lock`, unless they are told to `update` it.
+    The Hub is asked once; later calls find the commit in the file `lock`, unless they are told to `update`
+    it.
 
     Raises InputError where the model or the revision does not exist, Unavailable where the Hub is away.
     """
@@ -52,7 +56,10 @@ def resolve_model(model: str, revision: str, lock: Path, update: bool = False) -
 
 
 def _resolve_folder(folder: Path, pinned: dict[str, Any], lock: Path) -> ResolvedModel:
-    """Hash the files, unless their names, sizes and times are those of the last hash: weights take seconds a GB."""
+    """Pin a folder by a hash of its files.
+
+    Weights take seconds a GB, so the hash is reused while names, sizes and times of the files stay the same.
+    """
     files = []
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -95,7 +102,8 @@ def _ask_hub(model: str, revision: str) -> str:
 def hub_errors(problem: str) -> Iterator[None]:
     """Turn what the Hub's libraries raise into one line: Unavailable where the Hub is away, else InputError.
 
-    Catches OSError, ValueError and KeyError, too: transformers raises them for files that are not what it expects.
+    Catches OSError, ValueError and KeyError, too: transformers raises them for files that are not what it
+    expects.
     """
     from httpx2 import HTTPError  # the library that huggingface_hub speaks HTTP with
 
@@ -109,7 +117,10 @@ def hub_errors(problem: str) -> Iterator[None]:
 
 
 def _is_unavailable(error: BaseException | None) -> bool:
-    """Look for a Hub that is away or a disk that is full beneath an error: transformers wraps them in OSError."""
+    """Tell whether an error comes from a Hub that is away or a disk that is full.
+
+    transformers wraps such errors in an OSError, so the chain of causes is searched.
+    """
     from httpx2 import TransportError
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -1,8 +1,8 @@
 """The answer log on object storage, where nothing can be appended to: numbered segments, one PUT each.
 
-What is there is fetched into a file of this machine when the log is opened, so that an answer is found without a call to
-the storage. New answers go to that file at once and to the storage every SEGMENT_ANSWERS or SEGMENT_SECONDS: a machine
-that is lost with its disk loses the answers since then, and they are asked again.
+The segments are fetched into a file of this machine when the log is opened, so that looking up an answer
+needs no call to the storage. New answers go to that file at once, and to the storage every SEGMENT_ANSWERS or
+SEGMENT_SECONDS: if the machine is lost with its disk, the answers since then are lost and asked again.
 """
 
 import json
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polypref.store.answers import AnswerLog
+from polypref.store.storage import storage_errors
 
 SEGMENT_ANSWERS = 1000
 SEGMENT_SECONDS = 5.0
@@ -25,34 +26,45 @@ class SegmentLog(AnswerLog):
 
     def __init__(self, folder: Path, writer: str) -> None:
         self._folder, self._writer = folder, f"{writer}-{time.time_ns():x}"
-        self._segments, self._sent = 0, 0
-        self._fetched: set[str] = set()
-        self._spool = Path(tempfile.mkstemp(prefix="polypref-", suffix=".jsonl")[1])
-        super().__init__(self._spool)
+        self._segments, self._uploaded = (
+            0,
+            0,
+        )  # segments written, and bytes of the local file that are in segments
+        self._known: set[str] = set()  # names of segments that were fetched or written
+        self._local = Path(tempfile.mkstemp(prefix="polypref-", suffix=".jsonl")[1])
+        super().__init__(self._local, index=self._local.with_suffix(".index"), saves_index=True)
 
     def refresh(self, others: Sequence[Path] = ()) -> None:
-        """Fetches the segments that other writers have added."""
-        self._upload()
-        self._folder.fs.invalidate_cache()  # type: ignore[attr-defined]
-        for segment in sorted(self._folder.glob("*.jsonl"), key=lambda path: path.name):
-            if segment.name not in self._fetched:
-                self._fetched.add(segment.name)
-                for line in segment.read_bytes().splitlines(keepends=True):
-                    os.write(self._files[0], line)
-                    self._enter(json.loads(line), 0, len(line))
-        self._sent = self._ends[0]
+        """Fetch the segments that other writers have added."""
+        with storage_errors(self._folder):
+            self._upload()
+            self._folder.fs.invalidate_cache()  # type: ignore[attr-defined]
+            for segment in sorted(self._folder.glob("*.jsonl"), key=lambda path: path.name):
+                if segment.name not in self._known:
+                    self._known.add(segment.name)
+                    self._append(segment.read_bytes())
+        self._uploaded = self._own.end
+
+    def _append(self, segment: bytes) -> None:
+        for line in segment.splitlines(keepends=True):
+            os.write(self._own.descriptor, line)
+            self._enter(json.loads(line), self._own, len(line))
 
     def _flush(self) -> None:
         self._upload()
 
     def _upload(self) -> None:
-        end = self._ends[0]
-        if end > self._sent:
+        """Write the answers since the last upload as one segment."""
+        end = self._own.end
+        if end > self._uploaded:
             name = f"{self._writer}-{self._segments:06}.jsonl"
-            self._fetched.add(name)
-            (self._folder / name).write_bytes(os.pread(self._files[0], end - self._sent, self._sent))
-            self._segments, self._sent = self._segments + 1, end
+            self._known.add(name)
+            content = os.pread(self._own.descriptor, end - self._uploaded, self._uploaded)
+            (self._folder / name).write_bytes(content)
+            self._segments, self._uploaded = self._segments + 1, end
 
     def close(self) -> None:
+        self._saves_index = False  # both files go
         super().close()
-        self._spool.unlink(missing_ok=True)
+        self._local.unlink(missing_ok=True)
+        self._local.with_suffix(".index").unlink(missing_ok=True)

@@ -1,8 +1,9 @@
-"""Stages: the parts of a table are made if they are missing, incomplete or out of date, and left alone otherwise.
+"""Stages: the parts of a table are made if they are missing, incomplete or out of date, and left alone
+otherwise.
 
-A stage is a generator function from frames to a frame. It yields requests, is sent their answers in the same order, as
-often as it likes, and returns its rows. An answer of None is a call that failed for now: the stage leaves its row out,
-and the part is marked incomplete, so that the next run asks again.
+A stage is a generator function from frames to a frame. It yields requests, is sent their answers in the same
+order, as often as it likes, and returns its rows. An answer of None is a call that failed for now: the stage
+leaves its row out, and the part is marked incomplete, so that the next run asks again.
 """
 
 import asyncio
@@ -27,7 +28,10 @@ Asking = Generator[Sequence[Any], Sequence[Any], T]  # yields requests, is sent 
 
 @dataclass(frozen=True, slots=True)
 class PartTask:
-    """A part to make: `make` is a stage called with the rows of `inputs`, `identity` all else that can change its rows."""
+    """A part to make: `make` is a stage, called with the rows of `inputs`.
+
+    `identity` is everything else that can change the part's rows.
+    """
 
     part: Part
     table: str
@@ -80,10 +84,11 @@ def without_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Asking[
 def make_parts(
     tasks: Iterable[PartTask], progress: Progress, open_engines: Callable[[], Answerer] | None = None
 ) -> None:
-    """Make the parts that are stale, in order, as many at once as keep the engines full; without engines one by one.
+    """Make the parts that are stale, in order, as many at once as keep the engines full; without engines one
+    by one.
 
-    `open_engines` is called if there is at least one stale part. Reading, filtering and writing are done in one thread
-    beside the event loop, so that calls go on meanwhile.
+    `open_engines` is called if there is at least one stale part. Reading, filtering and writing are done in
+    one thread beside the event loop, so that calls go on meanwhile.
     """
     stale = stale_parts(tasks, progress)
     first = next(stale, None)
@@ -93,7 +98,7 @@ def make_parts(
 
 
 def stale_parts(tasks: Iterable[PartTask], progress: Progress) -> Iterator[StalePart]:
-    """Yield the tasks whose part is missing, incomplete or made from something else; count the others as done."""
+    """Yield the tasks whose part is missing, incomplete or out of date; count the others as done."""
     for task in tasks:
         inputs = []
         for part in task.inputs:
@@ -123,7 +128,7 @@ async def _make_parts(
 
     async def jobs() -> AsyncIterator[Coroutine[Any, Any, None]]:
         for part in stale:
-            # Opened before the job runs, so that its first requests are counted when the engines are asked for room.
+            # Opened before the job runs, so that `room` takes its first requests into account.
             run = await loop.run_in_executor(thread, StageRun, part.task)
             yield make(part, run)
 

@@ -1,7 +1,8 @@
 """Files of a work dir, in a folder or on object storage (s3://bucket/run): read and written whole.
 
-A folder is a pathlib.Path, object storage a upath.UPath over fsspec with the same methods. Of object storage only this is
-asked: to list, read and write whole objects, and to create an object only if it does not exist, for the lock.
+A folder is a pathlib.Path, object storage a upath.UPath over fsspec with the same methods. Of object storage
+only this is asked: to list, read and write whole objects, and to create an object only if it does not exist,
+for the lock.
 """
 
 import errno
@@ -43,7 +44,8 @@ def is_local(path: Path) -> bool:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn errors of a disk or of object storage into Unavailable, and a path that may not be used into InputError.
+    """Turn errors of a disk or of object storage into Unavailable, and a path that may not be used into
+    InputError.
 
     FileNotFoundError and FileExistsError pass: the caller knows what a file that is missing or there means.
     """

@@ -1,4 +1,4 @@
-"""A work dir: the parts, answers and pinned models of one run, and what it publishes. It can be moved and copied."""
+"""A work dir: the parts, answers and pinned models of a run, and what it publishes; it can be moved."""
 
 import _thread
 import fcntl
@@ -23,9 +23,11 @@ ROWS_PER_PART = 1000
 class Workdir:
     """Opens a work dir and holds its lock: `with Workdir(path) as workdir: …`.
 
-    A process with a `worker` name belongs to the run that holds the lock, and writes its answers to files of its own.
+    A process with a `worker` name belongs to the run that holds the lock, and writes its answers to files of
+    its own.
 
-    Raises InputError where another run holds the lock, Unavailable where the storage is away or the lock was lost.
+    Raises InputError where another run holds the lock, Unavailable where the storage is away or the lock was
+    lost.
     """
 
     def __init__(self, path: Path | str, update_revisions: bool = False, worker: str = "") -> None:
@@ -86,8 +88,14 @@ class Workdir:
         if fingerprint not in self._logs:
             writer = f"{fingerprint}.{self.worker}" if self.worker else fingerprint
             folder = self.path / "answers"
+            log: AnswerLog
             if is_local(self.path):
-                log = AnswerLog(folder / f"{writer}.jsonl", self.logs_of_others(fingerprint))
+                log = AnswerLog(
+                    folder / f"{writer}.jsonl",
+                    self.logs_of_others(fingerprint),
+                    index=folder / f"{fingerprint}.index",
+                    saves_index=not self.worker,
+                )
             else:
                 log = SegmentLog(folder / fingerprint, writer)
             self._logs[fingerprint] = log
@@ -100,7 +108,7 @@ class Workdir:
         return [path for path in files if path.name != own]
 
     def part_count(self, rows: int) -> int:
-        """Return the number of parts of a language's tables, which the first build's number of prompts fixes."""
+        """Return the number of parts of a language's tables, fixed by the first build's number of prompts."""
         state = read_json(self.path / "workdir.json")
         if "parts" not in state:
             state["parts"] = max(1, -(-rows // ROWS_PER_PART))
@@ -108,7 +116,7 @@ class Workdir:
         return int(state["parts"])
 
     def table(self, *names: str, parts: int) -> list[Part]:
-        """Return the parts of a table, e.g. `table("prompts", "deu_Latn", parts=4)`; they need not exist yet."""
+        """Return the parts of a table, e.g. `table("prompts", "deu_Latn", parts=4)`, made or not."""
         folder = self.path.joinpath("tables", *names)
         return [Part(folder / f"{number:04}.parquet") for number in range(parts)]
 
@@ -121,7 +129,7 @@ def _lock_folder(folder: Path, holder: str) -> IO[str]:
     """Lock a folder for this process until the returned file is closed; the file names the holder."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "a+")  # not "w": the file is truncated once the lock is held
+        lock = open(folder / ".lock", "a+")  # noqa: SIM115 - it stays open as long as the lock is held
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -12,7 +12,7 @@ import pytest
 from s3_server import s3_server
 
 from polypref.errors import InputError
-from polypref.schemas import rows_to_frame
+from polypref.schemas import hash32, rows_to_frame
 from polypref.store import lease
 from polypref.store.storage import create_object, open_path, read_json, write_json
 from polypref.store.workdir import Workdir
@@ -20,6 +20,7 @@ from polypref.store.workdir import Workdir
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")
 pytestmark = pytest.mark.slow
+K1, K2, K3 = map(hash32, (1, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +52,9 @@ def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
         part.write(rows_to_frame([prompt("a"), prompt("b")], "prompts"), "prompts", "k", 1)
         write_json(workdir.path / "state.json", {"x": 1})
         log = workdir.open_log("f")
-        log.add([("k1", {"text": "eins", "tokens": 3})])
-        log.add([("k2", {"text": "zwei"})])
-        assert log.get("k1") == {"text": "eins", "tokens": 3}
+        log.add([(K1, {"text": "eins", "tokens": 3})])
+        log.add([(K2, {"text": "zwei"})])
+        assert log.get(K1) == {"text": "eins", "tokens": 3}
     with Workdir(url) as workdir:
         (part,) = workdir.table("prompts", "eng_Latn", parts=1)
         about = part.read_info()
@@ -63,7 +64,7 @@ def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
         assert read_json(workdir.path / "state.json") == {"x": 1}
         assert read_json(workdir.path / "none.json") == {}
         log = workdir.open_log("f")
-        assert [log.get(key) for key in ("k1", "k2", "k3")] == [
+        assert [log.get(key) for key in (K1, K2, K3)] == [
             {"text": "eins", "tokens": 3},
             {"text": "zwei"},
             None,
@@ -74,14 +75,14 @@ def test_parts_json_and_answers_are_there_for_the_next_run(url: str) -> None:
 def test_workers_see_each_others_answers(url: str) -> None:
     with Workdir(url), Workdir(url, worker="w1") as one, Workdir(url, worker="w2") as two:
         first, second = one.open_log("f"), two.open_log("f")
-        first.add([("k1", {"text": "a"})])
-        second.add([("k2", {"text": "b"})])
+        first.add([(K1, {"text": "a"})])
+        second.add([(K2, {"text": "b"})])
         first.sync()
         second.refresh()
-        assert second.get("k1") == {"text": "a"}
+        assert second.get(K1) == {"text": "a"}
         second.sync()
         first.refresh()
-        assert [first.get("k1"), first.get("k2")] == [{"text": "a"}, {"text": "b"}]
+        assert [first.get(K1), first.get(K2)] == [{"text": "a"}, {"text": "b"}]
     with Workdir(url) as workdir:
         assert len(workdir.open_log("f")) == 2
 
