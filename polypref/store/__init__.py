@@ -1,1 +1,1 @@
-"""Where work is kept: answers by their requests, tables in parts, the lock and pinned models of a work dir."""
+"""Where work is kept: answers by request, tables in parts, the lock and pinned models of a work dir."""
