@@ -15,18 +15,11 @@ from polypref.builders.filters.measures import add_measure, kept_rows, reject_ro
 from polypref.builders.filters.translation import sentences_lost
 from polypref.builders.recipe import Translate
 from polypref.builders.text import instructions
-from polypref.builders.text.checks import lost, lost_numbers
-from polypref.builders.text.parse import (
-    LETTER,
-    MARK,
-    Piece,
-    frames,
-    parse,
-    rebuilt,
-    restored,
-    sentences,
-    split_lines,
-)
+from polypref.builders.text.checks import find_faults, find_number_faults
+from polypref.builders.text.lines import has_letters, kept_lines, split_lines
+from polypref.builders.text.parse import Piece, parse, sentences
+from polypref.builders.text.rebuild import rebuild, restore
+from polypref.builders.text.sentences import without_marks
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import HttpTranslator
 from polypref.schemas import COMPLETION_KEY
@@ -147,20 +140,22 @@ def _record(row: int, source: Sequence[str], translation: Translation) -> tuple[
         before.append(prose_before)
         after.append(prose_after)
     text, original = "\n".join(filter(None, after)), "\n".join(filter(None, before))
-    if not LETTER.search(original):  # all of it is kept as it is: there is no translation to compare
+    if not has_letters(original):  # all of it is kept as it is: there is no translation to compare
         return *start, None, list(translation.lost), translation.chrf, "\n".join(translation.texts), None
     return *start, None, list(translation.lost), translation.chrf, text, original
 
 
 def prose(source: str, translation: str) -> tuple[str, str]:
     """Both texts without the lines that pass as they are; both whole where their lines do not correspond."""
-    wanted, there = frames(source), split_lines(translation)
-    if len(wanted) != len(there):
+    lines, translated = split_lines(source), split_lines(translation)
+    if len(lines) != len(translated):
         return source, translation
-    kept = [
-        (line, other) for (passes, _, line, _), (other, _) in zip(wanted, there, strict=True) if not passes
-    ]
-    return "\n".join(line for line, _ in kept), "\n".join(line for _, line in kept)
+    before, after = [], []
+    for line, other, kept in zip(lines, translated, kept_lines(lines), strict=True):
+        if not kept:
+            before.append(line.text)
+            after.append(other.text)
+    return "\n".join(before), "\n".join(after)
 
 
 def texts(
@@ -184,7 +179,7 @@ def _by_sentences(
     returned: Mapping[str, Answer | None] = {}
     if back:
         there = dict.fromkeys(
-            answer.text for answer in known.values() if answer is not None and LETTER.search(answer.text)
+            answer.text for answer in known.values() if answer is not None and has_letters(answer.text)
         )
         returned = yield from _ask({text: _request(text, target, PIVOT) for text in there})
     out: list[Translation | None] = []
@@ -211,13 +206,15 @@ def _put_together(
 ) -> Translation:
     contents, reasons = list[str](), list[str]()
     for source, pieces in zip(group, parsed, strict=True):
-        found = [restored(sentence, known[sentence.text].text) for sentence in sentences(pieces)]
-        contents.append(rebuilt(pieces, [text for text, _ in found], target))
+        found = [restore(sentence, known[sentence.text].text) for sentence in sentences(pieces)]
+        contents.append(rebuild(pieces, [text for text, _ in found], target))
         own = [reason for _, why in found for reason in why]
         for sentence in sentences(pieces):
-            before, after = MARK.sub("", sentence.text), MARK.sub("", known[sentence.text].text)
-            own += [*lost_numbers(before, after), *(() if LETTER.search(after) else ("lost_sentences",))]
-        reasons += own or lost(source, contents[-1])
+            before, after = without_marks(sentence.text), without_marks(known[sentence.text].text)
+            own += find_number_faults(before, after)
+            if not has_letters(after):
+                own.append("lost_sentences")
+        reasons += own or find_faults(source, contents[-1])
     used = [known[sentence.text] for pieces in parsed for sentence in sentences(pieces)]
     return Translation(
         contents, _finish(used), sum(answer.tokens for answer in used), tuple(dict.fromkeys(reasons)), chrf
@@ -268,7 +265,7 @@ def _as_wholes(
 
 def _lost(source: str, translation: str, target: str, limit: float) -> list[str]:
     before, after = prose(source, translation)
-    return lost(source, translation) + (
+    return find_faults(source, translation) + (
         ["lost_sentences"] if sentences_lost(before, after, target) > limit else []
     )
 

@@ -15,6 +15,7 @@ from polypref.builders.filters.apply import NAMES, Filters
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
 from polypref.builders.text import instructions
+from polypref.builders.text.spans import KINDS, lost_reason
 from polypref.builders.translate import Translation, check_translations, texts
 from polypref.engines.base import Engine
 from polypref.engines.config import Ct2Translator, HttpTranslator, PseudoTranslator
@@ -244,12 +245,8 @@ def test_what_a_language_model_loses_twice_is_rejected(tmp_path: Path) -> None:
 
 
 def test_every_reason_has_a_rule_for_the_second_try() -> None:
-    from polypref.builders.text.spans import KINDS, NAMES
-
-    kinds = {NAMES.get(kind, kind) for kind in (*KINDS, "foreign")}
-    assert {f"lost_{kind}" for kind in kinds} | {"lost_lines", "lost_number", "lost_sentences"} <= set(
-        instructions.RULES
-    )
+    reasons = {lost_reason(kind) for kind in (*KINDS, "foreign")}
+    assert reasons | {"lost_lines", "lost_number", "lost_sentences"} <= set(instructions.RULES)
 
 
 def test_long_texts_go_to_a_language_model_in_stretches_that_make_up_the_text() -> None:

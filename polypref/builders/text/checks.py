@@ -1,116 +1,137 @@
-"""What a translation lost of its source: the same question for whoever translated it, by reading both texts.
+"""Faults of a translation, found by reading it beside its source: the same checks for every translator.
 
-A reason is a name: what was lost (lost_code, lost_url, lost_number …), came twice (doubled_span, doubled_number) or in
-another order (reordered_spans), a frame of lines that is another (lost_lines). The order of spans counts, though a
-language may have to change it: which of two placeholders is which, nobody can tell afterwards.
+A fault is a name: what was lost (lost_code, lost_url, lost_number …), what appears more often than in the
+source (doubled_span, doubled_number), spans in another order (reordered_spans), other lines (lost_lines). The
+order of spans counts though a language may have to change it: nothing in the translation tells which of two
+placeholders is which.
 """
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import chain
 
 import regex
 
-from polypref.builders.text import spans
-from polypref.builders.text.parse import LETTER, frames, split_lines
+from polypref.builders.text.lines import Line, has_letters, kept_lines, split_line, split_lines
+from polypref.builders.text.numbers import NUMBER_WORD, numbers
+from polypref.builders.text.spans import find_spans, lost_reason
 
-NUMBER = re.compile(r"\d+")
-SEPARATOR = re.compile(r"(?<=\d)[.,\u00a0\u202f'’٬٫،](?=\d)")
-IN_LETTERS = re.compile(  # English words that other languages may write in digits
-    r"(?i)\b(?:zero|ones?|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty(?:-\w+)?"
-    r"|hundreds?|thousands?|[mb]illions?|trillions?|dozens?|first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\w+[tn]th|half|quarters?"
-    r"|once|twice|single|double|triple|both|pair|couple|noon|midnight|decades?|centur(?:y|ies)|January|February|March|April|May|June|July|August"
-    r"|September|October|November|December)\b"
-)
-SAID_AGAIN = ("foreign", "word", "quantity")  # the translation itself may use what these hold
+MAY_RECUR = ("foreign", "word", "quantity")  # kinds of spans that a translation may well use once more
 
 
-def lost(source: str, translation: str, latin: bool = True) -> list[str]:
-    """The reasons for which a translation is not the whole of its source; none for a whole one."""
+def find_faults(source: str, translation: str) -> list[str]:
+    """Return the names of a translation's faults, each once; none where it equals its source."""
     if source == translation:
         return []
-    reasons = list(_lines(source, translation))
-    found = [
-        (kind, line[start:end])
-        for kept, _, line, _ in frames(source)
-        if not kept
-        for kind, start, end in spans.find(line, latin)
-    ]
-    equal = []
-    for kind, text in dict.fromkeys(found):
-        there, wanted = _count(text, translation), _count(text, source)
-        if there < wanted:
-            reasons.append(f"lost_{spans.NAMES.get(kind, kind)}")
-        elif there > wanted and kind not in SAID_AGAIN:
-            reasons.append("doubled_span")
-        elif there == wanted:
-            equal.append(text)
-    if _order(equal, source) != _order(equal, translation):
-        reasons.append("reordered_spans")
-    reasons += lost_numbers(source, translation)
-    return list(dict.fromkeys(reasons))
+    lines = split_lines(source)
+    kept = kept_lines(lines)
+    prose = [line.text for line, keep in zip(lines, kept, strict=True) if not keep]
+    faults = _line_faults(lines, kept, split_lines(translation))
+    faults += _span_faults(prose, source, translation)
+    faults += find_number_faults(source, translation)
+    return list(dict.fromkeys(faults))
 
 
-def _lines(source: str, translation: str) -> Iterator[str]:
-    """Lines that pass as they are must be the same; the others must begin as they did, and be blank or not as they were."""
-    wanted, there = frames(source), split_lines(translation)
-    if len(wanted) != len(there):
-        yield "lost_lines"
-        code = Counter(line.strip() for passes, _, line, _ in wanted if passes and LETTER.search(line))
-        if code - Counter(line.strip() for line, _ in there):
-            yield "lost_code"
-        return
-    for (kept, before, line, end), (other, other_end) in zip(wanted, there, strict=True):
-        if kept and line != other:
-            yield "lost_code" if LETTER.search(line) else "lost_lines"
-        elif end != other_end or not other.startswith(before) or bool(line.strip()) != bool(other.strip()):
-            yield "lost_lines"
+def find_number_faults(source: str, translation: str) -> list[str]:
+    """Return lost_number where a number is missing, doubled_number or added_number where one is too many.
+
+    Separators differ between languages, so numbers are compared in two readings: joined (1,000.5 is
+    10005) and as runs of digits (1, 000, 5). It suffices that nothing is missing, or added, in one of
+    them. A number that the source writes in letters may be added in digits.
+    """
+    source_numbers, translation_numbers = numbers(source), numbers(translation)
+    joined = Counter("".join(number) for number in source_numbers)
+    joined_after = Counter("".join(number) for number in translation_numbers)
+    runs = Counter(chain.from_iterable(source_numbers))
+    runs_after = Counter(chain.from_iterable(translation_numbers))
+    faults = []
+    if joined - joined_after and runs - runs_after:
+        faults.append("lost_number")
+    more_digits = Counter("".join(runs_after.elements())) - Counter("".join(runs.elements()))
+    if not more_digits:  # other separators alone, as in 1000 for 1,000, add no digit
+        return faults
+    if any(runs_after[run] > count for run, count in runs.items()):
+        faults.append("doubled_number")
+    else:
+        added = min((joined_after - joined).total(), (runs_after - runs).total())
+        if added > len(NUMBER_WORD.findall(source)):
+            faults.append("added_number")
+    return faults
 
 
-def lost_numbers(source: str, translation: str) -> Iterator[str]:
-    """1,000.5 is 1.000,5, 1000.5 and ١٠٠٠٫٥; a number that the source writes in letters may come out in digits, no other may be added."""
-    wanted, there = (
-        [Counter(numbers(text, joined)) for joined in (False, True)] for text in (source, translation)
-    )
-    if all(mine - theirs for mine, theirs in zip(wanted, there, strict=True)):
-        yield "lost_number"
-    more = Counter("".join(there[0].elements())) - Counter("".join(wanted[0].elements()))
-    if more and any(there[0][number] > count for number, count in wanted[0].items()):
-        yield "doubled_number"
-    elif more and min(
-        sum((theirs - mine).values()) for mine, theirs in zip(wanted, there, strict=True)
-    ) > len(IN_LETTERS.findall(source)):
-        yield "added_number"
+def _line_faults(lines: Sequence[Line], kept: Sequence[bool], translated: Sequence[Line]) -> list[str]:
+    """Compare lines: kept ones must be the same, the others must correspond."""
+    faults = []
+    if len(lines) != len(translated):
+        faults.append("lost_lines")
+        code = Counter[str]()
+        for line, keep in zip(lines, kept, strict=True):
+            if keep and has_letters(line.text):
+                code[line.text.strip()] += 1
+        if code - Counter(line.text.strip() for line in translated):
+            faults.append("lost_code")
+        return faults
+    for line, keep, other in zip(lines, kept, translated, strict=True):
+        if keep and line.text != other.text:
+            faults.append("lost_code" if has_letters(line.text) else "lost_lines")
+        elif not _corresponds(line, other):
+            faults.append("lost_lines")
+    return faults
 
 
-def numbers(text: str, joined: bool) -> list[str]:
-    """The numbers of a text in ASCII digits; `joined`: over separators of thousands and decimals, else each run of digits is one."""
-    digits = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-    return NUMBER.findall(SEPARATOR.sub("", digits) if joined else digits)
+def _corresponds(line: Line, other: Line) -> bool:
+    """Return whether a line's translation begins and ends as the line does, and is blank where it is."""
+    if line.text == other.text:
+        return line.end == other.end
+    same_opening = other.text.startswith(split_line(line.text).before)
+    both_blank_or_not = bool(line.text.strip()) == bool(other.text.strip())
+    return line.end == other.end and same_opening and both_blank_or_not
 
 
-def _count(text: str, whole: str) -> int:
-    return len(_standing(text).findall(whole)) if text in whole else 0
+def _span_faults(prose: Iterable[str], source: str, translation: str) -> list[str]:
+    """Compare how often, and in which order, the spans of the source's prose stand in both whole texts."""
+    spans: dict[tuple[str, str], None] = {}  # (kind, text), each once
+    for line in prose:
+        for kind, start, end in find_spans(line):
+            spans[kind, line[start:end]] = None
+    faults = []
+    complete = []
+    for kind, text in spans:
+        expected, count = _count(text, source), _count(text, translation)
+        if count < expected:
+            faults.append(lost_reason(kind))
+        elif count == expected:
+            complete.append(text)
+        elif kind not in MAY_RECUR:
+            faults.append("doubled_span")
+    if _in_order(complete, source) != _in_order(complete, translation):
+        faults.append("reordered_spans")
+    return faults
 
 
-@cache
-def _standing(text: str) -> regex.Pattern[str]:
-    """The text where it is not within a word of Latin letters."""
-    return regex.compile(_alone(text))
+def _count(span: str, text: str) -> int:
+    if span not in text:  # saves compiling a pattern
+        return 0
+    return len(_pattern(span).findall(text))
 
 
-def _alone(text: str) -> str:
-    before = r"(?<![\p{Latin}\d_-])" if re.match(r"[A-Za-z0-9_-]", text) else ""
-    after = r"(?![\p{Latin}\d_])" if re.search(r"[A-Za-z0-9_]$", text) else ""
-    return f"{before}{regex.escape(text)}{after}"
+@lru_cache(4096)  # bounded: a large table has a million different URLs
+def _pattern(span: str) -> regex.Pattern[str]:
+    return regex.compile(_standing_alone(span))
 
 
-def _order(texts: Sequence[str], whole: str) -> list[str]:
-    """The spans in the order in which they stand in a text."""
-    return (
-        regex.findall("|".join(_alone(text) for text in sorted(texts, key=lambda t: -len(t))), whole)
-        if texts
-        else []
-    )
+def _standing_alone(span: str) -> str:
+    """Return a pattern of the span outside words of Latin letters: -v, but not that of "nicht-vor"."""
+    before = r"(?<![\p{Latin}\d_-])" if re.match(r"[A-Za-z0-9_-]", span) else ""
+    after = r"(?![\p{Latin}\d_])" if re.search(r"[A-Za-z0-9_]$", span) else ""
+    return f"{before}{regex.escape(span)}{after}"
+
+
+def _in_order(spans: Sequence[str], text: str) -> list[str]:
+    """Return the spans in the order in which they stand in a text."""
+    if not spans:
+        return []
+    longest_first = sorted(spans, key=len, reverse=True)  # `a b` before `a`, which it begins with
+    return list(regex.findall("|".join(_standing_alone(span) for span in longest_first), text))

@@ -1,7 +1,7 @@
 """Lines of code that stand in a prompt without a fence.
 
-It knows the looks of common languages, configuration, shell sessions, logs and JSON. It errs towards prose: a line
-that reads like a sentence is none of these.
+Patterns know the looks of common languages, configuration, shell sessions, logs and JSON. They err
+towards prose: prose that is taken for code stays English in every translation, and no check reports it.
 """
 
 import re
@@ -11,76 +11,137 @@ import regex
 
 from polypref.builders.text.spans import KINDS
 
+# A word as it stands in a sentence: not foo(, x = …, "quoted, a.b, /path, <tag, --flag.
 WORDS = re.compile(r"(?<![\w.(\"'/<$-])[A-Za-z][a-z']*(?![\w(=/\"'>:])(?=[\s,.;:?!)]|$)")
+
+# Lines that are code whatever else they hold. Each alternative matches from the line's first character on.
 CERTAIN = re.compile(
-    r"""(?x)^\s*(?:
-      (?:from\s+[\w.]+\s+)?import\s+[\w.*,{}"'@/-]+(?:(?:\s+as)?\s+\w+|\s*,\s*[\w.]+|\s+[{}]|\s+from\s+['"].*)*;?$
-    | \#\s*(?:include|define|ifn?def|endif|pragma)\b | using\s+[\w.\s=]+; | \#! | @\w[\w.]*(?:\(.*\))?$
-    | (?:async\s+)?(?:def|function|fn|func|sub)\s+\w*\s*\( | class\s+\w+\s*(?:\([\w., ]*\)\s*:|[:{]|(?:extends|implements)\b.*\{)
-    | (?:public|private|protected|static|final|export|const|let|var|template|typedef|struct|enum|interface|namespace|package)
-      \s+[\w<>\[\],.*&\s]+\s*[({=;]
-    | (?:int|char|float|double|bool(?:ean)?|string|String|long|auto|unsigned|void|size_t)\s[\w\s*&,\[\]]+;
-    | (?:else|try|finally|do)\s*[{:]$ | \}?\s*(?:if|elif|else\s+if|while|switch|catch|except|with|for|foreach)
-      (?:\b(?=.*(?:[\[=<>]|\w\()).*[{:]\s*$|\s*\(.*\)\s*[{;]?\s*$)
-    | for\s+\w+(?:,\s*\w+)*\s+in\s+\S+:$ | (?:break|continue|return|pass|end|fi|done|esac);?$
-    | return\b.*[(=\[+*].*[;)\]]$ | return\b[^.]*;$
-    | (?:\$|>>>|\.\.\.|PS>|C:\\.*>|[\w.-]+@[\w.-]+[:~].*[$\#])\s+\S
+    r"""
+    ^\s*(?:
+    # Imports and directives
+      (?:from\s+[\w.]+\s+)?import\s+[\w.*,{}"'@/-]+
+        (?:(?:\s+as)?\s+\w+|\s*,\s*[\w.]+|\s+[{}]|\s+from\s+['"].*)*;?$   # import numpy as np
+    | \#\s*(?:include|define|ifn?def|endif|pragma)\b                       # #include <stdio.h>
+    | using\s+[\w.\s=]+;                                                   # using namespace std;
+    | \#!                                                                  # #!/bin/sh
+    | @\w[\w.]*(?:\(.*\))?$                                                # @app.route("/")
+    # Definitions
+    | (?:async\s+)?(?:def|function|fn|func|sub)\s+\w*\s*\(                 # def f(x): return x
+    | class\s+\w+\s*(?:\([\w., ]*\)\s*:|[:{]|(?:extends|implements)\b.*\{) # class Dog(Animal):
+    | (?:public|private|protected|static|final|export|const|let|var|template|typedef|struct|enum|interface
+        |namespace|package)\s+[\w<>\[\],.*&\s]+\s*[({=;]                   # public static void main(
+    | (?:int|char|float|double|bool(?:ean)?|string|String|long|auto|unsigned|void|size_t)
+        \s[\w\s*&,\[\]]+;                                                  # int a, b[3];
+    # Control flow
+    | (?:else|try|finally|do)\s*[{:]$                                      # else:
+    | \}?\s*(?:if|elif|else\s+if|while|switch|catch|except|with|for|foreach)
+        (?: \b(?=.*(?:[\[=<>]|\w\()).*[{:]\s*$                             # if x == 1:   but not "If so:"
+          | \s*\(.*\)\s*[{;]?\s*$ )                                        # while (x < 3) {
+    | for\s+\w+(?:,\s*\w+)*\s+in\s+\S+:$                                   # for k, v in items:
+    | (?:break|continue|return|pass|end|fi|done|esac);?$                   # break;
+    | return\b.*[(=\[+*].*[;)\]]$                                          # return f(x)
+    | return\b[^.]*;$                                                      # return a + b;
+    # Shells
+    | (?:\$|>>>|\.\.\.|PS>|C:\\.*>|[\w.-]+@[\w.-]+[:~].*[$\#])\s+\S        # $ ls   >>> x   me@host:~$ ls
     | (?:pip3?|npm|yarn|git|docker|kubectl|apt(?:-get)?|brew|conda|sudo)
-      \s+(?:install|clone|commit|push|pull|add|run|build|update|apt|get|exec)\b
-    | (?:sudo|pip3?|npm|git|docker|curl|wget|cd|ls|echo|export|chmod|mkdir|python3?|node|bash|sh)\s+(?:["$~-]\S|\S*[./=]\S)
-    | SELECT\b.*\b(?:FROM|AS)\b | INSERT\s+INTO | UPDATE\s+\w+\s+SET | (?:CREATE|ALTER|DROP)\s+(?:TABLE|VIEW|INDEX|DATABASE)
-    | FROM\s+[\w.]+(?:\s\w+)?[;,]?$ | (?:WHERE|(?:LEFT\s+|INNER\s+)?JOIN|GROUP\s+BY|ORDER\s+BY)\s.*[=<>.,;]
-    | (?:Traceback\s\(|File\s".*",\sline\s\d|at\s[\w.$<>]+\(.*\)$|[\w.]+(?:Error|Exception):)
-    )"""
+        \s+(?:install|clone|commit|push|pull|add|run|build|update|apt|get|exec)\b   # pip install x
+    | (?:sudo|pip3?|npm|git|docker|curl|wget|cd|ls|echo|export|chmod|mkdir|python3?|node|bash|sh)
+        \s+(?:["$~-]\S|\S*[./=]\S)                                         # cd ~/src   python run.py
+    # SQL and Dockerfiles
+    | SELECT\b.*\b(?:FROM|AS)\b                                            # SELECT name FROM users
+    | INSERT\s+INTO                                                        # INSERT INTO users
+    | UPDATE\s+\w+\s+SET                                                   # UPDATE users SET
+    | (?:CREATE|ALTER|DROP)\s+(?:TABLE|VIEW|INDEX|DATABASE)                # CREATE TABLE users
+    | FROM\s+[\w.]+(?:\s\w+)?[;,]?$                                        # FROM users u
+    | (?:WHERE|(?:LEFT\s+|INNER\s+)?JOIN|GROUP\s+BY|ORDER\s+BY)\s.*[=<>.,;]  # WHERE a = 1
+    # Stack traces
+    | (?:Traceback\s\(|File\s".*",\sline\s\d|at\s[\w.$<>]+\(.*\)$|[\w.]+(?:Error|Exception):)  # ValueError: x
+    )
+    """,
+    re.VERBOSE,
 )
+
+# Lines that are code where they hold few words of prose or many symbols.
 LIKELY = re.compile(
-    r"""(?x)^\s*(?:
-      [\w.\[\]"'$@*&>()-]+(?:\s*,\s*[\w.]+)*\s*(?:<-|:=|[-+*/%&|^]?=)\s*[^\s=].*[\w)\]}"';,\\({\[`]\s*$
-    | ["'][^"']+["']\s*:\s*.+[,\]}{\["'\d]$ | [\w-]+\s*:\s*[\w.\#%\s-]+;$
-    | [\w.]+\(.*\)\s*;?\s*(?:\#.*|//.*)?$
-    | //\S? | /\*.*\*/ | .*[{}]\s*(?://.*|\#.*)?$ | .*[=()\[\]<>"'].*;\s*(?://.*|\#.*)?$ | \w+;$
-    )"""
+    r"""
+    ^\s*(?:
+      [\w.\[\]"'$@*&>()-]+(?:\s*,\s*[\w.]+)*\s*(?:<-|:=|[-+*/%&|^]?=)
+        \s*[^\s=].*[\w)\]}"';,\\({\[`]\s*$                  # x = foo(bar)[0]   n <- 3   a, b := f()
+    | ["'][^"']+["']\s*:\s*.+[,\]}{\["'\d]$                 # "key": "a value",
+    | [\w-]+\s*:\s*[\w.\#%\s-]+;$                           # color: red;
+    | [\w.]+\(.*\)\s*;?\s*(?:\#.*|//.*)?$                   # print(x)  # a comment
+    | //\S?                                                 # // a comment
+    | /\*.*\*/                                              # /* a comment */
+    | .*[{}]\s*(?://.*|\#.*)?$                              # } else {
+    | .*[=()\[\]<>"'].*;\s*(?://.*|\#.*)?$                  # std::cout << x;
+    | \w+;$                                                 # done;
+    )
+    """,
+    re.VERBOSE,
 )
+
+# Symbols of these say nothing about the line: they stand in prose too.
 IN_PROSE = regex.compile(
     "|".join(KINDS[kind] for kind in ("code", "latex", "tag", "url", "email"))
-    + r"|\{\{?\w[\w .-]*\}?\}|[\s#*>|-]+$|^[\s#*>|-]+"
+    + r"""
+    | \{\{?\w[\w .-]*\}?\}          # {name}   {{ a name }}
+    | [\s#*>|-]+$ | ^[\s#*>|-]+     # "## " before a title, " |" behind a cell
+    """,
+    regex.VERBOSE,
 )
 SYMBOLS = re.compile(r"[{}()\[\]<>=;|\\&+*_^$#@~/\"]|::|->|=>")
+COMMENTS = ("//", "/*", "*/", "#!", '"""', "'''")
+INDENTED_COMMENTS = ("#", "--")  # at the margin these open a title and a list
+LONGEST_LINE = (
+    400  # characters that CERTAIN and LIKELY look at, whose `.*` take quadratic time: a line's two ends
+)
 
 
-def code_lines(lines: Sequence[str], known: Sequence[bool]) -> list[int]:
-    """The numbers of the lines that are code, of those that are not `known` to be kept anyway.
+def code_lines(lines: Sequence[str], kept: Sequence[bool]) -> list[int]:
+    """Return the numbers of the lines that are code, of those that are not `kept` anyway.
 
-    A line between two lines of code is code too where it is indented, a comment, or full of symbols.
+    A line below one of code is code too where it is a comment, or is deeper and unlike a sentence.
     """
-    strong = [not known[n] and _is_code(line) for n, line in enumerate(lines)]
-    found = {n for n, code in enumerate(strong) if code}
-    for n in sorted(found):
-        near = n + 1
-        while near < len(lines) and near not in found and _may_be_code(lines[near], lines[n]):
-            if not known[near] or lines[near].strip():
-                found.add(near)
-            near += 1
-    return sorted(found)
+    certain = [number for number, line in enumerate(lines) if not kept[number] and _is_code(line)]
+    code = set(certain)
+    for number in certain:
+        following = number + 1
+        while following < len(lines) and following not in code:
+            if not _continues_code(lines[following], lines[number]):
+                break
+            code.add(following)
+            following += 1
+    return sorted(code)
 
 
 def _is_code(line: str) -> bool:
-    words = WORDS.findall(line)
+    """Return whether a line is code on its own: it looks like code, or is full of symbols.
+
+    From six words on, a line is prose unless it has about one symbol a word: "Let the sum (a + b) be
+    even" has 6 words and 3 symbols, and 8 would make it code.
+    """
+    words = len(WORDS.findall(line))
     symbols = len(SYMBOLS.findall(IN_PROSE.sub("", line)))
-    if len(words) >= 6 and symbols < 2 * len(words) ** 0.5 + len(words) / 2:
+    if words >= 6 and symbols < 2 * words**0.5 + words / 2:
         return False
-    ends = line if len(line) <= 400 else line[:200] + line[-200:]
-    if CERTAIN.match(ends) or (LIKELY.match(ends) and (len(words) <= 2 or symbols >= 3)):
+    half = LONGEST_LINE // 2
+    ends = line if len(line) <= LONGEST_LINE else line[:half] + line[-half:]
+    if CERTAIN.match(ends):
         return True
-    return symbols >= 4 and symbols > 1.5 * len(words)
+    if LIKELY.match(ends) and (words <= 2 or symbols >= 3):
+        return True
+    return symbols >= 4 and symbols > 1.5 * words
 
 
-def _may_be_code(line: str, above: str) -> bool:
-    """A line below one of code: a comment, or one deeper than it that does not read like a sentence."""
-    indent, text = len(line) - len(line.lstrip()), line.strip()
-    comment = text.startswith(("//", "/*", "*/", "#!", '"""', "'''")) or (
-        indent > 0 and text.startswith(("#", "--"))
-    )
-    deeper = indent > len(above) - len(above.lstrip()) or (indent >= 2 and text[-1:] not in ".?!")
+def _continues_code(line: str, code: str) -> bool:
+    """Return whether a line below one of code belongs to it."""
+    text = line.strip()
+    if not text:
+        return False
+    indent = len(line) - len(line.lstrip())
+    if text.startswith(COMMENTS) or (indent > 0 and text.startswith(INDENTED_COMMENTS)):
+        return True
+    code_indent = len(code) - len(code.lstrip())
+    deeper = indent > code_indent or (indent >= 2 and text[-1] not in ".?!")
     words = len(WORDS.findall(text))
-    return bool(text) and (comment or (deeper and (words < 4 or len(SYMBOLS.findall(text)) > words / 2)))
+    return deeper and (words < 4 or len(SYMBOLS.findall(text)) > words / 2)

@@ -3,7 +3,7 @@
 import pytest
 
 from polypref.builders.filters.translation import sentences_lost
-from polypref.builders.text.checks import lost, numbers
+from polypref.builders.text.checks import find_faults
 
 SOURCE = """# Task
 Read `a.py` at https://a.org/x?y=1 and mail bob@b.org about {name}.
@@ -36,7 +36,7 @@ print("Hello")
     ],
 )
 def test_a_whole_translation_lost_nothing(translation: str) -> None:
-    assert lost(SOURCE, translation) == []
+    assert find_faults(SOURCE, translation) == []
 
 
 @pytest.mark.parametrize(
@@ -63,22 +63,17 @@ def test_a_whole_translation_lost_nothing(translation: str) -> None:
 )
 def test_each_loss_has_its_name(old: str, new: str, reasons: list[str]) -> None:
     assert old in GERMAN
-    assert lost(SOURCE, GERMAN.replace(old, new, 1)) == reasons
+    assert find_faults(SOURCE, GERMAN.replace(old, new, 1)) == reasons
 
 
 def test_a_number_in_letters_may_come_out_in_digits() -> None:
-    assert lost("In January, two of them came.", "1月に2人が来た。") == []
-    assert lost("In January, some of them came.", "1月に2人と3人が来た。") == ["added_number"]
+    assert find_faults("In January, two of them came.", "1月に2人が来た。") == []
+    assert find_faults("In January, some of them came.", "1月に2人と3人が来た。") == ["added_number"]
 
 
 def test_a_span_within_another_word_is_not_the_span() -> None:
-    assert lost("Use -v or my_var here.", "Nimm -v oder my_var hier, nicht-vor my_variable.") == []
-    assert lost("Use -v here.", "Nimm es hier, nicht-vor.") == ["lost_code"]
-
-
-def test_numbers_of_every_script() -> None:
-    assert numbers("१२ और ٣٤, 5.6", joined=False) == ["12", "34", "5", "6"]
-    assert numbers("1,000.5 and 7", joined=True) == ["10005", "7"]
+    assert find_faults("Use -v or my_var here.", "Nimm -v oder my_var hier, nicht-vor my_variable.") == []
+    assert find_faults("Use -v here.", "Nimm es hier, nicht-vor.") == ["lost_code"]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 import pytest
 
-from polypref.builders.text.parse import LONGEST, Sentence, parse, rebuilt, restored, sentences
+from polypref.builders.text.parse import parse, sentences
+from polypref.builders.text.rebuild import rebuild, restore
+from polypref.builders.text.sentences import LONGEST, HiddenSpan, Sentence
 
 TEXTS = [
     "",
@@ -30,8 +32,8 @@ TEXTS = [
 @pytest.mark.parametrize("pivot", ["eng_Latn", "deu_Latn"])
 def test_an_identity_translation_gives_the_text_back(text: str, pivot: str) -> None:
     pieces = parse(text, pivot)
-    found = [restored(sentence, sentence.text) for sentence in sentences(pieces)]
-    assert rebuilt(pieces, [text for text, _ in found], "deu_Latn") == text
+    found = [restore(sentence, sentence.text) for sentence in sentences(pieces)]
+    assert rebuild(pieces, [text for text, _ in found], "deu_Latn") == text
     assert not any(reasons for _, reasons in found)
 
 
@@ -121,18 +123,18 @@ def test_bare_code_passes(line: str) -> None:
     ],
 )
 def test_the_joiner_is_the_languages_own(code: str, translations: list[str], joined: str) -> None:
-    assert rebuilt(parse("One. Two.\n- Three."), translations, code) == joined
+    assert rebuild(parse("One. Two.\n- Three."), translations, code) == joined
 
 
 def test_marks_come_back_in_any_script_and_losses_have_names() -> None:
-    sentence = Sentence("Put {0} into {1}.", (("code", "`a`"), ("url", "http://b.org")))
-    assert restored(sentence, "ضع {٠} في {١}.") == ("ضع `a` في http://b.org.", [])
-    assert restored(sentence, "｛0｝を｛ 1 ｝に入れて。") == ("`a`をhttp://b.orgに入れて。", [])
-    assert restored(sentence, "Put {0}.")[1] == ["lost_url"]
-    assert restored(sentence, "Put {0} {0} {1}.")[1] == ["doubled_span"]
-    assert restored(sentence, "Put {1} into {0}.")[1] == ["reordered_spans"]
-    assert restored(sentence, "Put {0} into {1} {7}.")[1] == ["unrestored"]
-    assert restored(Sentence("Put it."), "Leg {0} es.")[1] == ["unrestored"]
+    sentence = Sentence("Put {0} into {1}.", (HiddenSpan("code", "`a`"), HiddenSpan("url", "http://b.org")))
+    assert restore(sentence, "ضع {٠} في {١}.") == ("ضع `a` في http://b.org.", [])
+    assert restore(sentence, "｛0｝を｛ 1 ｝に入れて。") == ("`a`をhttp://b.orgに入れて。", [])
+    assert restore(sentence, "Put {0}.")[1] == ["lost_url"]
+    assert restore(sentence, "Put {0} {0} {1}.")[1] == ["doubled_span"]
+    assert restore(sentence, "Put {1} into {0}.")[1] == ["reordered_spans"]
+    assert restore(sentence, "Put {0} into {1} {7}.")[1] == ["unrestored"]
+    assert restore(Sentence("Put it."), "Leg {0} es.")[1] == ["unrestored"]
 
 
 def test_a_sentence_of_3000_characters_is_split_and_nothing_of_it_is_cut() -> None:
@@ -146,7 +148,7 @@ def test_a_sentence_of_3000_characters_is_split_and_nothing_of_it_is_cut() -> No
         found = sentences(pieces)
         assert max((len(sentence.text) for sentence in found), default=0) <= LONGEST
         assert (
-            rebuilt(pieces, [restored(sentence, sentence.text)[0] for sentence in found], "deu_Latn") == text
+            rebuild(pieces, [restore(sentence, sentence.text)[0] for sentence in found], "deu_Latn") == text
         )
 
 
@@ -157,9 +159,9 @@ def test_a_wrapped_paragraph_is_broken_at_its_shares_without_cutting_a_word() ->
     german = (
         "Der Ausschuss tagte am ersten Tag des Monats, wie er es angekündigt hatte, und stimmte sofort ab."
     )
-    assert restored(sentence, german)[0].replace("\n", " ") == german
-    assert restored(sentence, german)[0].count("\n") == 1
-    assert restored(sentence, "委员会如其所说在当月第一天开会并立即表决。")[0].count("\n") == 1
+    assert restore(sentence, german)[0].replace("\n", " ") == german
+    assert restore(sentence, german)[0].count("\n") == 1
+    assert restore(sentence, "委员会如其所说在当月第一天开会并立即表决。")[0].count("\n") == 1
 
 
 def test_20000_words_are_parsed_into_their_sentences() -> None:
