@@ -12,7 +12,7 @@ import polars as pl
 
 from polypref.builders.filters.apply import apply_filters
 from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
-from polypref.builders.filters.translation import sentences_lost
+from polypref.builders.filters.translation import lost_sentence_share
 from polypref.builders.recipe import Translate
 from polypref.builders.text import instructions
 from polypref.builders.text.checks import find_faults, find_number_faults
@@ -266,7 +266,7 @@ def _as_wholes(
 def _lost(source: str, translation: str, target: str, limit: float) -> list[str]:
     before, after = prose(source, translation)
     return find_faults(source, translation) + (
-        ["lost_sentences"] if sentences_lost(before, after, target) > limit else []
+        ["lost_sentences"] if lost_sentence_share(before, after, target) > limit else []
     )
 
 

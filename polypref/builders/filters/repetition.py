@@ -1,7 +1,17 @@
-"""Texts that run in circles. What may well repeat itself is set aside: code, tables, refrains, and texts too short to run in circles."""
+"""Degenerate repetition: texts that run in circles.
+
+Code, tables, lists and refrains are exempt, and so are texts too short to run in circles. Texts are
+measured in words where spaces stand between them, else in characters.
+
+The effects of constants, in comments below, were measured on tata (outputs of models in 8 languages, some
+of which people labelled uninterpretable; P and R are precision and recall at the default threshold of .3)
+and on 2,138 answers of GPT-4 in 14 languages (MT-Bench). Of 10,380 human translations (XQuAD, WMT24, UDHR)
+one is rejected.
+"""
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import polars as pl
@@ -9,142 +19,189 @@ import regex
 
 from polypref.builders.filters.units import CODE, grams, spaced
 
-SCANNED = 20_000  # characters
-MIN_UNITS = {
-    True: 24,
-    False: 48,
-}  # of a text that repetition is measured in; by whether words are spaced, as below
-GRAM = {True: 4, False: 12}  # units of a run: words; characters where words are not spaced
-NEXT = {True: 2, False: 8}  # units by which the next copy is looked for
-MAX_PERIOD = {True: 60, False: 120}
-TWICE = {
-    True: 4,
-    False: 12,
-}  # units of which two copies in a row are a loop: a word may well be said three times
-LOOP = {True: 30, False: 12}  # characters of the shortest loop
-REFRAIN = 8  # copies from which what ends with a stop, a line or a quotation mark is a loop; fewer are a refrain or a list
+SCANNED = 20_000  # characters, as many as the filter too_long lets pass; bounds the time that a text takes
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Sizes in units, which are words or characters, for the measures of this module."""
+
+    words: bool  # units are words, else characters
+    measured_from: int  # units of a text from which `repetition` is measured
+    run: int  # units of the runs that `repetition` counts
+    seed: int  # units by which the next copy within a loop is looked for
+    longest_period: int  # units of a copy; bounds the time
+    twice_from: int  # units of a copy from which two in a row are a loop; shorter ones take three
+    shortest_loop: int  # characters of a whole loop
+
+
+# Runs of 3, 4 and 5 words: P .943, .960, .970, R .230, .208, .192, and 17, 8 and 5 answers of GPT-4 rejected.
+# From 12, 24 and 36 words on: R .218, .208, .175 at the same precision; 24 are two or three sentences.
+# Of a copy of fewer than 4 words, two in a row may be meant: "very well, very well".
+WORDS = Sizes(words=True, measured_from=24, run=4, seed=2, longest_period=60, twice_from=4, shortest_loop=30)
+# Runs of 8 characters reject 5 answers of GPT-4 in Thai and 1 in Japanese, runs of 12 none.
+CHARACTERS = Sizes(
+    words=False, measured_from=48, run=12, seed=8, longest_period=120, twice_from=12, shortest_loop=12
+)
+
+# Copies with a stop, a line break or a quotation mark may be a refrain or a list; so many of them are a loop.
+REFRAIN = 8
 STOPS = tuple('.,;:!?…\n。，、；：！？।؟،؛”“"»«」』)')
-MARK = regex.compile(r"^\s*(?:[-*+•#]+|\w{1,2}[.)、])?\s*")
-LONG_WORD = 30  # characters of a word that is looked into for a loop of letters: "hahahaha"
+LIST_MARK = regex.compile(r"^\s*(?:[-*+•#]+|\w{1,2}[.)、])?\s*")  # "- ", "12. ", "a) ", "一、"
+LONG_WORD = 30  # characters of a word that is searched for a loop of letters: "hahahaha…"
+LONG_LINE = 20  # characters of a line that counts as repeated; shorter ones, as "}" or "Yes.", may well recur
 
 
 def loop(rows: pl.DataFrame) -> pl.Series:
-    """The share of a text's characters in its longest stretch that says the same again and again: "the shorter the shorter the shorter"."""
-    return pl.Series(
-        [_loop(text[:SCANNED], spaced(code)) for text, code in rows.select("text", "language").iter_rows()],
-        dtype=pl.Float64,
-    )
+    """Return the share of a text's characters in its longest loop: "the shorter the shorter the shorter"."""
+    shares = []
+    for text, code in rows.select("text", "language").iter_rows():
+        shares.append(_loop_share(text[:SCANNED], _sizes(code)))
+    return pl.Series(shares, dtype=pl.Float64)
 
 
 def repetition(rows: pl.DataFrame) -> pl.Series:
-    """The share of runs of four words (twelve characters where words are not spaced) that stood there before, beyond its source's share."""
-    return pl.Series(
-        [_beyond(*row) for row in rows.select("text", "language", "source").iter_rows()], dtype=pl.Float64
-    )
+    """Return the share of runs (4 words, or 12 characters) that came before, beyond the source's share."""
+    shares = []
+    for text, code, source in rows.select("text", "language", "source").iter_rows():
+        share = _repeated_share(text[:SCANNED], _sizes(code))
+        if share and source:
+            share = max(0.0, share - _repeated_share(source[:SCANNED], WORDS))
+        shares.append(share)
+    return pl.Series(shares, dtype=pl.Float64)
 
 
 def repeated_lines(rows: pl.DataFrame) -> pl.Series:
-    """The share of lines of 20 characters or more that stood in the text before, from the third time on."""
-    return pl.Series([_repeated_lines(text[:SCANNED]) for text in rows["text"]], dtype=pl.Float64)
+    """Return the share of a text's lines that came twice before, of 20 characters or more."""
+    return pl.Series([_repeated_line_share(text[:SCANNED]) for text in rows["text"]], dtype=pl.Float64)
 
 
-def _loop(text: str, words: bool) -> float:
-    if len(text) < LOOP[words]:
+def _sizes(code: str) -> Sizes:
+    return WORDS if spaced(code) else CHARACTERS
+
+
+def _units(text: str, sizes: Sizes) -> Sequence[str]:
+    """Return words with their punctuation, and line breaks; or the characters, without spaces."""
+    if not sizes.words:
+        return text.replace(" ", "")
+    if "\n" in text:
+        return text.lower().replace("\n", " \n ").split(" ")
+    return text.lower().split()
+
+
+def _runs(units: Sequence[str], n: int) -> Sequence[Hashable]:
+    """Return all runs of `n` units, in order."""
+    if isinstance(units, str):
+        return [units[i : i + n] for i in range(len(units) - n + 1)]
+    return grams(units, n)
+
+
+def _loop_share(text: str, sizes: Sizes) -> float:
+    if len(text) < sizes.shortest_loop:
         return 0.0
-    units = _units(text, words)
-    covered = _longest(units, words)
-    if words and (long := [word for word in units if len(word) > LONG_WORD and "/" not in word]):
-        covered = max(covered, max(_longest(word, False) for word in long))
-    return covered / len(text) if covered >= LOOP[words] else 0.0
+    units = _units(text, sizes)
+    longest = _longest_loop(units, sizes)
+    if sizes.words:
+        for word in units:
+            if len(word) > LONG_WORD and "/" not in word:  # a URL or a path is none
+                longest = max(longest, _longest_loop(word, CHARACTERS))
+    return longest / len(text) if longest >= sizes.shortest_loop else 0.0
 
 
-def _longest(units: Sequence[str], words: bool) -> int:
-    """The characters of the longest chain of copies of the same units, spaces between words counted."""
+def _longest_loop(units: Sequence[str], sizes: Sizes) -> int:
+    """Return the length of the longest loop in characters, with spaces between words; 0 without a loop."""
     longest = 0
-    for period in _periods(_runs(units, NEXT[words]), MAX_PERIOD[words]):
-        run = 0
-        for i in range(period, len(units)):
-            run = run + 1 if units[i] == units[i - period] else 0
-            if run >= period and (i + 1 == len(units) or units[i + 1] != units[i + 1 - period]):
-                chain = units[i - run - period + 1 : i + 1]
-                if _is_loop(chain, period, words):
-                    longest = max(longest, sum(map(len, chain)) + (len(chain) - 1 if words else 0))
+    for period in _periods(units, sizes):
+        for chain in _chains(units, period):
+            if _is_loop(chain, period, sizes):
+                characters = sum(map(len, chain))
+                if sizes.words:
+                    characters += len(chain) - 1
+                longest = max(longest, characters)
     return longest
 
 
-def _is_loop(chain: Sequence[str], period: int, words: bool) -> bool:
-    copies = len(chain) // period
-    if not any(c.isalpha() for unit in chain[:period] for c in unit):
-        return False
-    if any(unit.endswith(STOPS) for unit in chain[:period]):
-        return copies >= REFRAIN
-    return copies >= 3 or period >= TWICE[words]
-
-
-def _periods(runs: Sequence[Hashable], most: int) -> set[int]:
-    """The distances at which the same runs stand again."""
-    if len(set(runs)) == len(runs):
+def _periods(units: Sequence[str], sizes: Sizes) -> set[int]:
+    """Return the distances at which the same few units stand again: a loop's period is one of them."""
+    seeds = _runs(units, sizes.seed)
+    if len(set(seeds)) == len(seeds):  # as in most texts; saves the slower loop below
         return set()
     last: dict[Hashable, int] = {}
     periods = set()
-    for i, run in enumerate(runs):
-        if (before := last.get(run)) is not None and i - before <= most:
+    for i, seed in enumerate(seeds):
+        before = last.get(seed)
+        if before is not None and i - before <= sizes.longest_period:
             periods.add(i - before)
-        last[run] = i
+        last[seed] = i
     return periods
 
 
-def _beyond(text: str, code: str, source: str | None) -> float:
-    share = _repetition(text[:SCANNED], spaced(code))
-    return max(0.0, share - _repetition(source[:SCANNED], words=True)) if share and source else share
+def _chains(units: Sequence[str], period: int) -> Iterator[Sequence[str]]:
+    """Yield the stretches of two copies or more, in which each unit equals the one `period` units before."""
+    start = period  # of the units, up to here, that equal those a period before
+    for i in range(period, len(units) + 1):
+        if i < len(units) and units[i] == units[i - period]:
+            continue
+        if i - start >= period:
+            yield units[start - period : i]
+        start = i + 1
 
 
-def _repetition(text: str, words: bool) -> float:
+def _is_loop(chain: Sequence[str], period: int, sizes: Sizes) -> bool:
+    """Return whether copies in a row are too many, or too long, to be meant."""
+    copy = chain[:period]
+    copies = len(chain) // period
+    if not any(character.isalpha() for character in "".join(copy)):  # a ruler, or digits in columns
+        return False
+    if any(unit.endswith(STOPS) for unit in copy):
+        return copies >= REFRAIN
+    return copies >= 3 or period >= sizes.twice_from
+
+
+def _repeated_share(text: str, sizes: Sizes) -> float:
+    """Return the share of runs that came before: 0 where no run stands twice, near 1 where all are alike."""
     if "```" in text or "|" in text:
         text = CODE.sub(" ", text)
-    units = _units(_without_list_openings(text), words)
-    if words:
+    units = _units(_without_shared_openings(text), sizes)
+    if sizes.words:
         units = [unit for unit in units if len(unit) > 1 and not unit.isdigit()]
-    if len(units) < MIN_UNITS[words]:
+    if len(units) < sizes.measured_from:
         return 0.0
-    runs = _runs(units, GRAM[words])
+    runs = _runs(units, sizes.run)
     return 1 - len(set(runs)) / len(runs)
 
 
-def _without_list_openings(text: str) -> str:
-    """The text without what a line, after its mark or number, begins with as the line before does: "2. She said that …"."""
-    lines = [MARK.sub("", line) for line in text.split("\n")]
+def _without_shared_openings(text: str) -> str:
+    """Return a text without what each line has in common with the beginning of the line above it.
+
+    Items of a list begin alike after their marks: "1. She said that …", "2. She said that …".
+    """
+    lines = [LIST_MARK.sub("", line) for line in text.split("\n")]
     if len(lines) < 3:
         return text
-    return "\n".join([lines[0], *(line[_shared(line, before) :] for before, line in pairwise(lines))])
+    kept = [lines[0]]
+    for above, line in pairwise(lines):
+        kept.append(line[_common_length(above, line) :])
+    return "\n".join(kept)
 
 
-def _shared(line: str, before: str) -> int:
-    """How many characters two lines begin with alike."""
-    return next(
-        (i for i, (a, b) in enumerate(zip(line, before, strict=False)) if a != b), min(len(line), len(before))
-    )
+def _common_length(first: str, second: str) -> int:
+    """Return how many characters two lines begin with alike."""
+    length = 0
+    for a, b in zip(first, second, strict=False):
+        if a != b:
+            break
+        length += 1
+    return length
 
 
-def _units(text: str, words: bool) -> Sequence[str]:
-    """Words with their punctuation, and line breaks; characters but spaces where words are not spaced."""
-    if words:
-        return text.lower().replace("\n", " \n ").split(" ") if "\n" in text else text.lower().split()
-    return text.replace(" ", "")
-
-
-def _runs(units: Sequence[str], n: int) -> list[Hashable]:
-    """All runs of `n` units, in order; of characters as text."""
-    if isinstance(units, str):
-        return [units[i : i + n] for i in range(len(units) - n + 1)]
-    return list(grams(units, n))
-
-
-def _repeated_lines(text: str) -> float:
+def _repeated_line_share(text: str) -> float:
     lines = [line.strip() for line in text.split("\n")]
     lines = [line for line in lines if line]
     if len(lines) < 4:
         return 0.0
-    return sum(count - 2 for line, count in Counter(lines).items() if count > 2 and len(line) >= 20) / len(
-        lines
-    )
+    repeated = 0
+    for line, count in Counter(lines).items():
+        if count > 2 and len(line) >= LONG_LINE:
+            repeated += count - 2  # a line may come twice: in a question and its answer, in a refrain
+    return repeated / len(lines)

@@ -1,10 +1,11 @@
-"""What a translation lost, kept or invented, in scripts with their own digits, stops and spaces; and quality by a model."""
+"""Lost, kept and invented parts of translations, in scripts with digits and stops of their own; quality."""
 
 from pathlib import Path
 
 import pytest
 
 from polypref.builders.filters.apply import Filters
+from polypref.builders.filters.translation import lost_sentence_share
 from polypref.engines.quality import Quality, estimates
 from polypref.errors import InputError
 from tests.builders.filters.rows import filter_rows, filter_text
@@ -81,6 +82,27 @@ def test_lost_sentences_by_the_stops_of_every_script(code: str, sentences: list[
     joiner = "" if code == "jpn_Jpan" else " "
     assert alone("lost_sentences", joiner.join(sentences), code, source) is None
     assert alone("lost_sentences", joiner.join(sentences[:2]), code, source) == "lost_sentences"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "share"),
+    [
+        ("deu_Latn", "Eins ist da. Zwei auch. Drei nicht. Vier schon. Alle!", 0.0),
+        ("arb_Arab", "واحد هنا. اثنان أيضا؟ ثلاثة لا. أربعة نعم. كلهم!", 0.0),
+        ("zho_Hans", "一在这里。二也在！三不在。四在。全在？", 0.0),
+        ("jpn_Jpan", "一はここ。二も。三はない。四はある。全部！", 0.0),
+        ("hin_Deva", "एक यहाँ है। दो भी। तीन नहीं। चार हाँ। सब!", 0.0),
+        ("urd_Arab", "ایک یہاں ہے۔ دو بھی۔ تین نہیں۔ چار ہاں۔ سب!", 0.0),
+        ("amh_Ethi", "አንድ እዚህ አለ። ሁለትም። ሦስት የለም። አራት አዎ። ሁሉም።", 0.0),
+        ("tha_Thai", "หนึ่งอยู่ที่นี่ สองก็ด้วย สามไม่อยู่ สี่อยู่ ทั้งหมด", 0.0),
+        ("zho_Hans", "一在这里。", 0.8),
+        ("deu_Latn", "Eins ist da.", 0.8),
+    ],
+)
+def test_sentences_are_counted_by_each_scripts_full_stops(code: str, text: str, share: float) -> None:
+    assert lost_sentence_share(
+        "One is here. Two as well. Three is not. Four is. All!", text, code
+    ) == pytest.approx(share)
 
 
 def test_lost_lines() -> None:
