@@ -1,6 +1,6 @@
-"""The fixed columns of every table, the keys that rows keep for life, and the hashes that ids and splits come from.
+"""The fixed columns of every table, the keys that rows keep for life, and the hashes behind ids and splits.
 
-A column more in one language breaks `load_dataset` of all of them: `cast` is called on every write.
+`cast` is called on every write: one extra column in one language breaks `load_dataset` of all of them.
 """
 
 import hashlib
@@ -13,6 +13,8 @@ from typing import Any
 import polars as pl
 
 from polypref.errors import InputError
+
+SCHEMA_VERSION = 1  # of the published tables, stated in facts.json; raised when a column changes its meaning
 
 Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 
@@ -33,6 +35,25 @@ KEYS = {
 
 _PROMPT: dict[str, pl.DataType | type[pl.DataType]] = {"prompt_id": pl.String, "language": pl.String}
 _COMPLETION = {**_PROMPT, "generator": pl.String, "origin": pl.String, "sample": pl.Int32}
+_PAIR = {
+    **_PROMPT,
+    "builder": pl.String,
+    "rank": pl.Int32,
+    "prompt": MESSAGES,
+    "chosen": MESSAGES,
+    "rejected": MESSAGES,
+    "chosen_model": pl.String,
+    "rejected_model": pl.String,
+    "chosen_origin": pl.String,
+    "rejected_origin": pl.String,
+    "chosen_sample": pl.Int32,
+    "rejected_sample": pl.Int32,
+    "chosen_score": pl.Float64,
+    "rejected_score": pl.Float64,
+    "margin": pl.Float64,
+    "chosen_tokens": pl.Int32,
+    "rejected_tokens": pl.Int32,
+}
 
 TABLES: dict[str, pl.Schema] = {
     "prompts": pl.Schema(
@@ -59,28 +80,10 @@ TABLES: dict[str, pl.Schema] = {
         }
     ),
     "scores": pl.Schema({**_COMPLETION, "scorer": pl.String, "score": pl.Float64}),
-    "pairs": pl.Schema(
-        {
-            **_PROMPT,
-            "builder": pl.String,
-            "rank": pl.Int32,
-            "prompt": MESSAGES,
-            "chosen": MESSAGES,
-            "rejected": MESSAGES,
-            "chosen_model": pl.String,
-            "rejected_model": pl.String,
-            "chosen_origin": pl.String,
-            "rejected_origin": pl.String,
-            "chosen_sample": pl.Int32,
-            "rejected_sample": pl.Int32,
-            "chosen_score": pl.Float64,
-            "rejected_score": pl.Float64,
-            "margin": pl.Float64,
-            "chosen_tokens": pl.Int32,
-            "rejected_tokens": pl.Int32,
-        }
-    ),
-    # Completions as they are published: with their prompt and what every scorer gave them; rank 1 has the highest score.
+    "pairs": pl.Schema(_PAIR),
+    # Pairs in the work dir: a prompt without a pair says why.
+    "ranked": pl.Schema({**_PAIR, "rejected_by": pl.String}),
+    # Published completions, with their prompt and the scores of every scorer; rank 1 has the highest score.
     "candidates": pl.Schema(
         {
             **_COMPLETION,
@@ -94,7 +97,7 @@ TABLES: dict[str, pl.Schema] = {
             "measures": MEASURES,
         }
     ),
-    # What was left out, as it is published: prompts, completions, and prompts without a pair.
+    # Rows that were left out, as they are published: prompts, completions, and prompts without a pair.
     "rejected": pl.Schema(
         {
             **_PROMPT,
@@ -108,29 +111,27 @@ TABLES: dict[str, pl.Schema] = {
         }
     ),
 }
-TABLES["ranked"] = pl.Schema(
-    [*TABLES["pairs"].items(), ("rejected_by", pl.String)]
-)  # pairs in the work dir: a prompt without one says why
 
 
 def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
-    """The frame with exactly the columns of `table`, in their types, sorted by its key.
+    """Return `frame` with exactly the columns of `table`, in their types, sorted by its key.
 
-    Raises InputError where a column is missing or a key stands twice.
+    Raises InputError if a column is missing or several rows have the same key.
     """
     schema, key = TABLES[table], list(KEYS[table])
-    if missing := [name for name in schema if name not in frame.columns]:
-        raise InputError(f"{table}: missing column {missing[0]!r}; found {', '.join(frame.columns)}")
+    for name in schema:
+        if name not in frame.columns:
+            raise InputError(f"{table}: missing column {name!r}; found {', '.join(frame.columns)}")
     frame = frame.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).sort(key)
-    if twice := frame.filter(frame.select(key).is_duplicated()).select(key).rows()[:1]:
-        raise InputError(
-            f"{table}: the key {' '.join(map(str, twice[0]))} stands more than once; every row needs its own"
-        )
+    repeated = frame.filter(frame.select(key).is_duplicated())
+    if not repeated.is_empty():
+        values = " ".join(map(str, repeated.select(key).row(0)))
+        raise InputError(f"{table}: several rows have the key {values}; every row needs its own")
     return frame
 
 
 def rows_to_frame(rows: Iterable[Mapping[str, Any]], table: str) -> pl.DataFrame:
-    """A frame of `table` from dictionaries; a column that a row does not name is null there."""
+    """Return a frame of `table` from dictionaries; a column that a row does not name is null there."""
     schema = TABLES[table]
     columns: dict[str, list[object]] = {name: [] for name in schema}
     for row in rows:
@@ -140,7 +141,7 @@ def rows_to_frame(rows: Iterable[Mapping[str, Any]], table: str) -> pl.DataFrame
 
 
 def normalised(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """NFC and trimmed, so that the same prompt typed twice is one prompt."""
+    """Return messages in NFC and trimmed, so that the same prompt typed twice is one prompt."""
     return [
         {"role": m["role"], "content": unicodedata.normalize("NFC", m["content"]).strip()} for m in messages
     ]
@@ -150,30 +151,36 @@ _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",
 
 
 def hash16(value: object) -> str:
-    """16 hex digits of the SHA-256 of a value's canonical JSON."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    """Return 16 hex digits of the SHA-256 of a value's canonical JSON."""
+    return _sha256(value)[:16]
 
 
 def hash32(value: object) -> str:
-    """Return 32 hex digits (128 bits) of the SHA-256 of a value's canonical JSON: for keys of which there are very many."""
-    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    """Return 32 hex digits (128 bits) of the same SHA-256, for keys of which there are very many."""
+    return _sha256(value)[:32]
+
+
+def _sha256(value: object) -> str:
+    # surrogatepass: texts from JSON may hold lone surrogates, which plain UTF-8 refuses.
+    return hashlib.sha256(_CANONICAL.encode(value).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def prompt_id(messages: Sequence[Message], language: str = "eng_Latn") -> str:
-    """The id that a prompt has in every language: a hash of its English messages.
+    """Return the id that a prompt has in every language: a hash of its English messages.
 
-    Where there are none, pass the messages in their `language`: the hash is over ('native', language, messages).
+    Without an English original, pass the messages in their `language`: the hash is then over
+    ('native', language, messages).
     """
     messages = normalised(messages)
     return hash16(messages if language == "eng_Latn" else ["native", language, messages])
 
 
 def uniform(prompt_id: str, salt: str) -> float:
-    """A number in [0, 1) drawn by hashing: the same on every machine, the same in every language."""
+    """Return a number in [0, 1) drawn by hashing: the same on every machine and in every language."""
     return int(hash16([salt, prompt_id]), 16) / 16**16
 
 
-@lru_cache(maxsize=100_000)  # a prompt is asked for in every language
+@lru_cache(maxsize=100_000)  # the same prompt is looked up once per language
 def split_of(prompt_id: str, test_share: float) -> str:
-    """`test` for a share of the prompts, `train` for the rest; no prompt crosses, in whatever language."""
+    """Return `test` for a share of the prompts and `train` for the rest, the same in every language."""
     return "test" if uniform(prompt_id, "split") < test_share else "train"

@@ -15,7 +15,7 @@ import yaml
 from hubserver import HubServer, User
 
 from polypref.builders.recipe import Recipe
-from polypref.cards.licences import known, licence
+from polypref.cards.licences import known_license, resolve_license
 from polypref.config import read_config
 from polypref.eval.recipe import WinrateRecipe
 from polypref.languages.codes import PAPER_23
@@ -59,10 +59,10 @@ def test_a_recipe_and_its_companions_belong_together(name: str) -> None:
         + [*recipe.score.values()]
     )  # type: ignore[union-attr]
     parts: list[tuple[str, str | None]] = [
-        (f"model {engine.model}", known(engine.model)) for engine in made_of
+        (f"model {engine.model}", known_license(engine.model)) for engine in made_of
     ]  # type: ignore[union-attr]
-    parts += [(f"source {source.repo}", known(str(source.repo))) for source in recipe.prompts.sources]
-    assert licence(None, parts) == "cc-by-nc-4.0"
+    parts += [(f"source {source.repo}", known_license(str(source.repo))) for source in recipe.prompts.sources]
+    assert resolve_license(None, parts) == "cc-by-nc-4.0"
     dpo, rloo = (
         read_config(RECIPES / f"{name}-dpo.yaml", DpoRecipe),
         read_config(RECIPES / f"{name}-rloo.yaml", RlooRecipe),

@@ -54,7 +54,7 @@ def test_cast_names_what_is_missing() -> None:
 
 def test_cast_names_a_key_that_stands_twice() -> None:
     rows = [{"prompt_id": "a", "language": "fra_Latn", "prompt_en": None}] * 2
-    with pytest.raises(InputError, match=r"^prompts: the key a fra_Latn stands more than once"):
+    with pytest.raises(InputError, match=r"^prompts: several rows have the key a fra_Latn; every row"):
         rows_to_frame(rows, "prompts")
 
 

@@ -12,8 +12,7 @@ from polypref.builders.recipe import ImportedScores, LanguageRule
 from polypref.builders.tables.read import digest, name
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
-from polypref.cards.licences import known
-from polypref.cards.model_card import base_license
+from polypref.cards.licences import card_license, known_license
 from polypref.config import Config
 from polypref.engines.config import HttpGenerator, PseudoTranslator
 from polypref.errors import InputError
@@ -50,7 +49,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
         "sources": [name(source) for source in recipe.prompts.sources],
         "source_revisions": {name(source): digest(source) for source in recipe.prompts.sources},
         "source_licenses": {
-            name(s): found for s in recipe.prompts.sources if (found := s.license or known(name(s)))
+            name(s): found for s in recipe.prompts.sources if (found := s.license or known_license(name(s)))
         },
         "source_datasets": [source.repo for source in recipe.prompts.sources if source.repo],
         "models": models(build),
@@ -217,13 +216,13 @@ def models(build: Build) -> list[dict[str, Any]]:
     ]
     for role, called, config in engines:
         if isinstance(config, HttpGenerator):
-            model, revision, license = config.model, f"as served at {config.base_url}", known(config.model)
+            model, revision, license = config.model, f"as served at {config.base_url}", known_license(config.model)
         elif isinstance(config, PseudoTranslator):
             model, revision, license = "pseudo-localisation", "", None
         else:
             resolved = build.workdir.resolve(config.model, config.revision)
             model, revision = resolved.model, resolved.revision
-            license = known(model) or base_license(resolved.location, resolved.hub_revision)
+            license = known_license(model) or card_license(resolved.location, resolved.hub_revision)
         about: dict[str, Any] = {"role": role, "name": called, "model": model, "revision": revision}
         found.append(about | {"settings": settings(config), "license": license})
     imported = [(g, name(c.imported)) for g, c in recipe.complete.generators.items() if c.imported]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from polypref.cards.licences import licence
+from polypref.cards.licences import resolve_license
 from polypref.cards.model_card import documents
 from polypref.cards.push import (
     Contents,
@@ -69,7 +69,7 @@ def checkpoint_facts(
             f"{folder}: no licence, neither in the recipe nor in the base model's card; "
             "train with `license` set"
         )
-    licence(facts["license"], [(f"data {data['name']}", data.get("license"))])
+    resolve_license(facts["license"], [(f"data {data['name']}", data.get("license"))])
     if pairs and not data["on_hub"] and data.get("content") == pairs.digest:
         data = {**data, "name": pairs.repo, "revision": pairs.commit, "on_hub": True}
     log = folder / "training_log.jsonl"

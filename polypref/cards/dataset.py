@@ -17,7 +17,7 @@ from polypref.cards.folder import (
     read_facts,
 )
 from polypref.cards.funnel import without_languages
-from polypref.cards.licences import licence, parts
+from polypref.cards.licences import licensed_parts, resolve_license
 from polypref.cards.markers import listed, taken_apart
 from polypref.cards.push import (
     Contents,
@@ -80,7 +80,7 @@ def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> F
         if size != file["bytes"]:
             problem = "missing" if size is None else f"{size:,} bytes"
             raise InputError(f"{path}: {problem}; expected {file['bytes']:,} bytes, as facts.json says")
-    return {**facts, "license": licence(facts["license"], parts(facts))}
+    return {**facts, "license": resolve_license(facts["license"], licensed_parts(facts))}
 
 
 def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[str, Pushed]) -> Contents:

@@ -13,7 +13,7 @@ import yaml
 
 from polypref.cards.charts import picture_tag, score_pictures
 from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
-from polypref.cards.licences import parts
+from polypref.cards.licences import licensed_parts
 from polypref.cards.markers import put_together, taken_apart
 from polypref.cards.metadata import metadata
 from polypref.cards.mixtures import NAMED
@@ -287,8 +287,8 @@ def _lineage(facts: Mapping[str, Any], repo: str) -> str:
 
 def _licenses(facts: Mapping[str, Any]) -> str:
     return (
-        _table([["made from", "licence"], *([what, found or "not known"] for what, found in parts(facts))])
-        if parts(facts)
+        _table([["made from", "licence"], *([what, found or "not known"] for what, found in licensed_parts(facts))])
+        if licensed_parts(facts)
         else ""
     )
 

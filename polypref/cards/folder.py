@@ -16,7 +16,7 @@ import polars as pl
 from polypref.cards.charts import score_pictures
 from polypref.cards.dataset_card import dataset_card
 from polypref.cards.funnel import without_languages
-from polypref.cards.licences import licence, parts
+from polypref.cards.licences import licensed_parts, resolve_license
 from polypref.cards.statistics import measured
 from polypref.errors import InputError
 from polypref.files import write_atomically
@@ -107,7 +107,7 @@ def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]
     }
     if not new["license"]:
         with suppress(InputError):  # said when it is published
-            new["license"] = licence(None, parts(new))
+            new["license"] = resolve_license(None, licensed_parts(new))
     return new
 
 

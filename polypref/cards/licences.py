@@ -1,7 +1,8 @@
-"""Under which licence data may go out, from what it was made of: the licences of its sources and of its models.
+"""The licence that data may be published under, given the licences of the sources and models behind it.
 
-licences.csv names the licences of models and datasets that many use, by their ids on the Hub, as their own cards state them.
-What stands here is no legal advice: it stops a licence that is plainly wider than what the data was made from.
+licences.csv has the licences of widely used models and datasets, by their ids on the Hub, as their own
+cards state them. This is no legal advice: it stops a licence that is plainly wider than what the data was
+made from.
 """
 
 import csv
@@ -11,132 +12,185 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from polypref.errors import InputError
 
-# What a licence asks of those who publish something made from the work. One that is not here has terms of its own.
+NOTHING = frozenset[str]()
+ATTRIBUTION = frozenset({"attribution"})
+SHARE_ALIKE = ATTRIBUTION | {"share alike"}
+NON_COMMERCIAL = ATTRIBUTION | {"non-commercial"}
+NO_DERIVATIVES = frozenset({"no derivatives"})
+
+# Demands of a licence on those who publish something made from the work. A licence that is missing here
+# has terms of its own.
 TERMS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(
-        ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "unlicense", "cdla-permissive-2.0"),
-        frozenset(),
-    ),
-    **dict.fromkeys(("cc-by-3.0", "cc-by-4.0", "odc-by"), frozenset({"attribution"})),
-    **dict.fromkeys(("cc-by-sa-3.0", "cc-by-sa-4.0", "odbl"), frozenset({"attribution", "share alike"})),
-    **dict.fromkeys(("cc-by-nc-3.0", "cc-by-nc-4.0"), frozenset({"attribution", "non-commercial"})),
-    **dict.fromkeys(
-        ("cc-by-nc-sa-3.0", "cc-by-nc-sa-4.0"), frozenset({"attribution", "non-commercial", "share alike"})
-    ),
-    **dict.fromkeys(("cc-by-nd-4.0", "cc-by-nc-nd-3.0", "cc-by-nc-nd-4.0"), frozenset({"no derivatives"})),
+    "apache-2.0": NOTHING,
+    "mit": NOTHING,
+    "bsd-2-clause": NOTHING,
+    "bsd-3-clause": NOTHING,
+    "cc0-1.0": NOTHING,
+    "unlicense": NOTHING,
+    "cdla-permissive-2.0": NOTHING,
+    "cc-by-3.0": ATTRIBUTION,
+    "cc-by-4.0": ATTRIBUTION,
+    "odc-by": ATTRIBUTION,
+    "cc-by-sa-3.0": SHARE_ALIKE,
+    "cc-by-sa-4.0": SHARE_ALIKE,
+    "odbl": SHARE_ALIKE,
+    "cc-by-nc-3.0": NON_COMMERCIAL,
+    "cc-by-nc-4.0": NON_COMMERCIAL,
+    "cc-by-nc-sa-3.0": NON_COMMERCIAL | SHARE_ALIKE,
+    "cc-by-nc-sa-4.0": NON_COMMERCIAL | SHARE_ALIKE,
+    "cc-by-nd-4.0": NO_DERIVATIVES,
+    "cc-by-nc-nd-3.0": NO_DERIVATIVES,
+    "cc-by-nc-nd-4.0": NO_DERIVATIVES,
 }
-LATER = {
-    "cc-by-sa-3.0": "cc-by-sa-4.0",
-    "cc-by-nc-sa-3.0": "cc-by-nc-sa-4.0",
-}  # what may stand in for the older one
-OTHER = "other"  # stated by somebody who takes the decision upon themselves and says more in the notes
+# Share-alike licences whose text allows a later version in their place.
+LATER = {"cc-by-sa-3.0": "cc-by-sa-4.0", "cc-by-nc-sa-3.0": "cc-by-nc-sa-4.0"}
+OTHER = "other"  # stated by a publisher who has checked the terms and explains them in the card's notes
+STATE_IT = "state publish.license in the recipe"
 
-Part = tuple[str, str | None]  # what it is ("model facebook/nllb-200-3.3B"), its licence where one is known
+Part = tuple[str, str | None]  # ("model facebook/nllb-200-3.3B", its licence or None if unknown)
 
 
-def known(name: str) -> str | None:
-    """The licence of a model or dataset by its id on the Hub, where licences.csv has it."""
-    return next((license for pattern, license in _table() if fnmatchcase(name, pattern)), None)
+def known_license(name: str) -> str | None:
+    """Return the licence of a model or dataset by its id on the Hub; None if licences.csv lacks it."""
+    for pattern, license in _known_licenses():
+        if fnmatchcase(name, pattern):
+            return license
+    return None
 
 
 @cache
-def _table() -> tuple[tuple[str, str], ...]:
+def _known_licenses() -> list[tuple[str, str]]:
     with Path(__file__).with_name("licences.csv").open(encoding="utf-8", newline="") as file:
-        return tuple((row["pattern"], row["license"]) for row in csv.DictReader(file))
+        return [(row["pattern"], row["license"]) for row in csv.DictReader(file)]
 
 
-def parts(facts: Mapping[str, Any]) -> list[Part]:
-    """The sources and models of facts.json, each once."""
-    builds = facts["builds"].values()
-    sources = [
-        (f"source {name}", build.get("source_licenses", {}).get(name))
-        for build in builds
-        for name in build["sources"]
-    ]
-    models = [
-        (f"{model['role']} {model['model']}", model.get("license"))
-        for build in builds
-        for model in build["models"]
-    ]
-    return list(dict.fromkeys([*sources, *models]))
+def card_license(location: str, hub_revision: str | None) -> str | None:
+    """Return the licence that a model's own card states, in its folder or on the Hub.
 
-
-def licence(stated: str | None, made_of: Iterable[Part]) -> str:
-    """The licence of the data: the `stated` one if nothing forbids it, else the one that follows.
-
-    Raises InputError, naming both sides, where two licences cannot be met together; and where none is stated and one of
-    the parts has none that is known, or terms of its own that leave no choice to a table.
+    location: a folder, or an id on the Hub if there is a `hub_revision`. Returns None if the card states
+    none or cannot be read.
     """
-    made_of = list(made_of)
+    if hub_revision is None:
+        card = Path(location) / "README.md"
+        return _stated_license(card.read_text("utf-8")) if card.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
+
+    try:
+        card = Path(hf_hub_download(location, "README.md", revision=hub_revision))
+    except (EntryNotFoundError, HfHubHTTPError, OSError):
+        return None
+    return _stated_license(card.read_text("utf-8"))
+
+
+def _stated_license(card: str) -> str | None:
+    """Return `license` of a card's metadata. Cards of others may be malformed: that is no error here."""
+    before, *rest = card.split("---\n", 2)
+    if len(rest) < 2 or before.strip():
+        return None
+    try:
+        header = yaml.safe_load(rest[0])
+    except yaml.YAMLError:
+        return None
+    license = header.get("license") if isinstance(header, dict) else None
+    return str(license) if license else None
+
+
+def licensed_parts(facts: Mapping[str, Any]) -> list[Part]:
+    """Return the sources and models of facts.json, each once."""
+    parts: list[Part] = []
+    builds = facts["builds"].values()
+    for build in builds:
+        licenses = build.get("source_licenses", {})
+        parts += [(f"source {name}", licenses.get(name)) for name in build["sources"]]
+    for build in builds:
+        parts += [(f"{model['role']} {model['model']}", model.get("license")) for model in build["models"]]
+    return list(dict.fromkeys(parts))
+
+
+def resolve_license(stated: str | None, parts: Iterable[Part]) -> str:
+    """Return the licence of data made from `parts`: the stated one, or the one that follows from theirs.
+
+    Raises InputError, naming both sides, if two licences cannot be met together. Raises it also if none is
+    stated and the licence of a part is unknown, or has terms of its own that no table can weigh.
+    """
+    parts = list(parts)
     if stated == OTHER:
         return stated
-    for part in made_of:
-        if "no derivatives" in _terms(part):
+    for name, license in parts:
+        if "no derivatives" in _terms(license):
+            addition = f"; stated is {stated}" if stated else ""
+            raise InputError(f"licence: {name} is {license}, which allows no derivatives{addition}")
+    if not stated:
+        return _derived_license(parts)
+    for name, license in parts:
+        conflict = _conflict(license, stated)
+        if conflict:
             raise InputError(
-                f"licence: {part[0]} is {part[1]}, which allows no derivatives{_against(stated)}"
+                f"licence: {stated} is stated, but conflicts with {name} ({license}): {conflict}"
             )
-    if stated:
-        for part in made_of:
-            if (problem := _problem(part, stated)) is not None:
-                raise InputError(
-                    f"licence: {stated} is stated, but conflicts with {part[0]} ({part[1]}): {problem}"
-                )
-        return stated
-    if unknown := [what for what, found in made_of if found is None]:
-        raise InputError(
-            f"licence: none is stated and that of {unknown[0]} is not known; state publish.license in the recipe"
-        )
-    if not made_of:
-        raise InputError("licence: none is stated and none follows; state publish.license in the recipe")
-    chosen = _follows({found for _, found in made_of if found})
-    for part in made_of:
-        problem = _problem(part, chosen)
-        if (
-            problem is None
-            and part[1] != chosen
-            and (part[1] not in TERMS or (chosen not in TERMS and _terms(part)))
-        ):
-            problem = "no table knows what meets the terms of both"
-        if problem is not None:
-            other = next(other for other in made_of if LATER.get(str(other[1]), other[1]) == chosen)
+    return stated
+
+
+def _derived_license(parts: list[Part]) -> str:
+    """Return the licence that follows from the parts' licences."""
+    for name, license in parts:
+        if license is None:
+            raise InputError(f"licence: none is stated and that of {name} is not known; {STATE_IT}")
+    if not parts:
+        raise InputError(f"licence: none is stated and none follows; {STATE_IT}")
+    derived = _strictest({license for _, license in parts if license})
+    for name, license in parts:
+        conflict = _conflict(license, derived) or _unknown_terms(license, derived)
+        if conflict:
+            source, source_license = next(
+                part for part in parts if LATER.get(str(part[1]), part[1]) == derived
+            )
             raise InputError(
-                f"licence: {part[0]} ({part[1]}) conflicts with {other[0]} ({other[1]}): {problem}; "
-                "leave one of them out, or state publish.license in the recipe"
+                f"licence: {name} ({license}) conflicts with {source} ({source_license}): {conflict}; "
+                f"leave one of them out, or {STATE_IT}"
             )
-    return chosen
+    return derived
 
 
-def _follows(found: set[str]) -> str:
-    """A licence that meets them all if there is one; else one of those that leave the least choice."""
-    if len(found) == 1:
-        return next(iter(found))
-    terms = {name: TERMS.get(name) for name in found}
-    own = sorted(name for name, asked in terms.items() if asked is None)
-    alike = sorted(
-        (LATER.get(name, name) for name, asked in terms.items() if asked and "share alike" in asked),
-        reverse=True,
-    )
-    if own or alike:
-        return [*own, *alike][0]
-    asked = frozenset[str]().union(*(asked for asked in terms.values() if asked))
-    return "cc-by-nc-4.0" if "non-commercial" in asked else "cc-by-4.0" if asked else "apache-2.0"
+def _strictest(licenses: set[str]) -> str:
+    """Return the licence that meets all of these if one does, else one that leaves the least choice."""
+    if len(licenses) == 1:
+        return next(iter(licenses))
+    own_terms = sorted(name for name in licenses if name not in TERMS)
+    if own_terms:
+        return own_terms[0]
+    share_alike = [LATER.get(name, name) for name in licenses if "share alike" in TERMS[name]]
+    if share_alike:
+        return max(share_alike)
+    terms = NOTHING.union(*(TERMS[name] for name in licenses))
+    if "non-commercial" in terms:
+        return "cc-by-nc-4.0"
+    return "cc-by-4.0" if terms else "apache-2.0"
 
 
-def _problem(part: Part, chosen: str) -> str | None:
-    """Why data made of this part cannot go out under `chosen`."""
-    asked, given = _terms(part), TERMS.get(chosen, frozenset())
-    if "share alike" in asked and chosen not in (part[1], LATER.get(str(part[1]))):
-        return "what is made from it has to go out under the same licence"
-    if "non-commercial" in asked and chosen in TERMS and "non-commercial" not in given:
+def _conflict(license: str | None, chosen: str) -> str | None:
+    """Return why data made from a part with this licence cannot be published under `chosen`."""
+    terms = _terms(license)
+    if "share alike" in terms and chosen not in (license, LATER.get(str(license))):
+        return "derived works must carry the same licence"
+    if "non-commercial" in terms and chosen in TERMS and "non-commercial" not in TERMS[chosen]:
         return "it does not allow commercial use"
     return None
 
 
-def _terms(part: Part) -> frozenset[str]:
-    return TERMS.get(part[1] or "", frozenset())
+def _unknown_terms(license: str | None, chosen: str) -> str | None:
+    """Return a conflict if two licences differ, one has terms of its own, and the other demands anything."""
+    if license == chosen:
+        return None
+    if license not in TERMS or (chosen not in TERMS and _terms(license)):
+        return "nothing is known to meet the terms of both"
+    return None
 
 
-def _against(stated: str | None) -> str:
-    return f"; stated is {stated}" if stated else ""
+def _terms(license: str | None) -> frozenset[str]:
+    return TERMS.get(license or "", NOTHING)

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from polypref.cards.charts import curve_pictures, picture_tag
 from polypref.cards.markers import listed, put_together, taken_apart
 from polypref.languages.codes import LANGUAGES
@@ -15,7 +13,7 @@ NOT_HYPER = {"method", "base", "data", "reward", "control"}
 
 def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
     """{path: content} of the card (see `model_card`) and its pictures."""
-    drawn = curve_pictures(facts["curve"], facts["method"]["curve"])
+    drawn = curves(facts["curve"], list(facts["method"]["curve"]))
     return {
         "README.md": model_card(facts, existing).encode(),
         **{path: svg.encode() for path, svg in drawn.items()},
@@ -46,8 +44,8 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
         languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
         language_names={code: LANGUAGES[code].name for code in LANGUAGES},
         columns=columns,
-        picture=picture_tag("curve", "Training curve; the table has some of its numbers.")
-        if curve_pictures(facts["curve"], facts["method"]["curve"])
+        picture=picture("curve", "Training curve; the table has some of its numbers.")
+        if curves(facts["curve"], columns)
         else "",
         curve_rows=_spread(facts["curve"], 8),
     )
@@ -57,7 +55,9 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
 
 def _metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """What the Hub reads; a base model or data that lie in a local folder have no id there and are named in the text alone."""
-    languages = dict.fromkeys(LANGUAGES[code].short_code for code in facts["data"]["rows"])
+    languages = dict.fromkeys(
+        LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in facts["data"]["rows"]
+    )
     optional = {
         "license": facts["license"],
         "base_model": facts["base"]["model"] if facts["base"]["on_hub"] else None,
@@ -95,30 +95,3 @@ def _spread(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, 
     if len(rows) <= count:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
-
-
-def base_license(location: str, hub_revision: str | None) -> str | None:
-    """The licence that a base model's own card names, in its folder or on the Hub; None where it names none or cannot be asked."""
-    if hub_revision is None:
-        card = Path(location) / "README.md"
-        return _license_of(card.read_text("utf-8")) if card.is_file() else None
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError
-
-    try:
-        return _license_of(
-            Path(hf_hub_download(location, "README.md", revision=hub_revision)).read_text("utf-8")
-        )
-    except (EntryNotFoundError, HfHubHTTPError, OSError):
-        return None
-
-
-def _license_of(card: str) -> str | None:
-    parts = card.split("---\n", 2)
-    if len(parts) < 3 or parts[0].strip():
-        return None
-    try:
-        found = yaml.safe_load(parts[1])
-    except yaml.YAMLError:
-        return None
-    return str(found["license"]) if isinstance(found, dict) and found.get("license") else None

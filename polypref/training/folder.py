@@ -18,7 +18,7 @@ import polars as pl
 
 from polypref.cards.folder import content_of
 from polypref.cards.load import published_facts, resolve_revision
-from polypref.cards.model_card import base_license
+from polypref.cards.licences import card_license
 from polypref.errors import InputError
 from polypref.files import write_atomically
 from polypref.store.revisions import ResolvedModel
@@ -88,7 +88,7 @@ def training_facts(
         "key": {"method": method["name"], "base": base.revision, "data": digest, **settings},
         "method": method,
         "name": recipe.output.resolve().name,
-        "license": recipe.license or base_license(base.location, base.hub_revision),
+        "license": recipe.license or card_license(base.location, base.hub_revision),
         "base": model_facts(base),
         "data": {
             "name": recipe.data if is_on_hub else Path(recipe.data).resolve().name,

@@ -1,6 +1,6 @@
 import pytest
 
-from polypref.cards.licences import known, licence
+from polypref.cards.licences import known_license, resolve_license
 from polypref.errors import InputError
 
 NLLB = ("translator facebook/nllb-200-3.3B", "cc-by-nc-4.0")
@@ -24,7 +24,7 @@ LOCAL = ("generator local", None)
     ],
 )
 def test_licences_of_what_many_use(name: str, found: str | None) -> None:
-    assert known(name) == found
+    assert known_license(name) == found
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def test_licences_of_what_many_use(name: str, found: str | None) -> None:
     ],
 )
 def test_a_licence_follows_from_the_parts(made_of, follows: str) -> None:
-    assert licence(None, made_of) == follows
-    assert licence(None, made_of[::-1]) == follows
+    assert resolve_license(None, made_of) == follows
+    assert resolve_license(None, made_of[::-1]) == follows
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_licence_follows_from_the_parts(made_of, follows: str) -> None:
 )
 def test_a_conflict_names_both_sides(stated, made_of, line: str) -> None:
     with pytest.raises(InputError) as error:
-        licence(stated, made_of)
+        resolve_license(stated, made_of)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -106,4 +106,4 @@ def test_a_conflict_names_both_sides(stated, made_of, line: str) -> None:
     ],
 )
 def test_a_stated_licence_holds_where_nothing_forbids_it(stated: str, made_of) -> None:
-    assert licence(stated, made_of) == stated
+    assert resolve_license(stated, made_of) == stated

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from polypref.cards.model_card import base_license
+from polypref.cards.licences import card_license
 from polypref.errors import InputError
 from polypref.store.revisions import ResolvedModel
 from polypref.training.recipe import DpoRecipe
@@ -56,6 +56,6 @@ def test_the_revision_reaches_the_reference_model_too() -> None:
 def test_the_licence_is_read_from_the_base_models_card(
     card: str, license: str | None, tmp_path: Path
 ) -> None:
-    assert base_license(str(tmp_path), None) is None
+    assert card_license(str(tmp_path), None) is None
     (tmp_path / "README.md").write_text(card)
-    assert base_license(str(tmp_path), None) == license
+    assert card_license(str(tmp_path), None) == license
