@@ -1,8 +1,10 @@
-"""Multilingual preference data: build it, publish it, train from it, and measure what it does in every language.
+"""Multilingual preference data: build it, publish it, train on it, and measure the effect in every language.
 
-import polypref
+    import polypref
 
-pairs = polypref.load("ORG/NAME", language="de")
+    pairs = polypref.load("ORG/NAME", language="de")
+
+Importing polypref is cheap: what a function needs is imported when it is called.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +36,8 @@ def load(
     Args:
         name: A Hub id or a published folder.
         language: Any name of one language: `de`, `deu_Latn`, `German`. All languages by default.
-        mixture: A named subset such as "ml-5-50k", or the fields of your own (see `polypref.cards.mixtures.Mixture`).
+        mixture: A named subset such as "ml-5-50k", or the fields of your own (see
+            `polypref.cards.mixtures.Mixture`).
         revision: A branch, tag or commit of the repository.
         split: "train" or "test". Both by default, as a DatasetDict.
         streaming: Read rows as they are used instead of downloading them first.
@@ -59,7 +62,7 @@ def scan(
 ) -> "pl.LazyFrame":
     """Scan the rows of a published dataset as a polars LazyFrame; see `load` for the arguments.
 
-    The files that are needed are downloaded first.
+    The files that are needed are downloaded first. `languages` are by any names, all by default.
     """
     from polypref.cards.load import scan_published
 

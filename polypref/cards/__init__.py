@@ -1,1 +1,1 @@
-"""What is published: languages, the fixed tables, mixtures, cards, and the way to the Hub and back. All others import it."""
+"""Published data: dataset and model cards, mixtures, licences and lineage; to the Hub and back."""

@@ -12,13 +12,13 @@ from polypref.cards.folder import (
     content_of,
     described_files,
     documents,
-    merged,
-    parsed_facts,
-    read_facts,
+    merge_facts,
+    parse_facts,
+    require_facts,
 )
 from polypref.cards.funnel import without_languages
 from polypref.cards.licences import licensed_parts, resolve_license
-from polypref.cards.markers import listed, taken_apart
+from polypref.cards.markers import as_list, split_card
 from polypref.cards.push import (
     Contents,
     LocalFile,
@@ -61,9 +61,7 @@ def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> F
     Raises InputError: no facts.json, a language that it does not have, licences in conflict, or a file
     that is not the one described.
     """
-    facts = read_facts(folder)
-    if facts is None:
-        raise InputError(f"{folder}: found no facts.json, expected the folder of a published dataset")
+    facts = require_facts(folder)
     if languages is not None:
         for code in languages:
             if code not in facts["languages"]:
@@ -87,13 +85,13 @@ def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[s
     """Return the folder's files, with facts.json and the card merged with those of the repository."""
     repo = snapshot.repo
     published, card = snapshot.read("facts.json"), snapshot.read("README.md")
-    old = parsed_facts(published, f"{repo}: facts.json") if published else None
+    old = parse_facts(published, f"{repo}: facts.json") if published else None
     if old is None:
         _refuse_foreign_configs(card, repo, facts)
     pointers = dict(old["related"]) if old else {}
     for name, pushed in related.items():
         pointers[name] = _pointer(pushed, pointers.get(name))
-    new = merged(old, {**facts, "name": repo, "related": pointers})
+    new = merge_facts(old, {**facts, "name": repo, "related": pointers})
     draft = folder / "README.md"
     written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
     files = {
@@ -118,8 +116,8 @@ def _refuse_foreign_configs(card: str | None, repo: str, facts: Facts) -> None:
 
     Publishing would replace them.
     """
-    header, _, _ = taken_apart(card or "")
-    for config in listed(header.get("configs")):
+    header, _, _ = split_card(card or "")
+    for config in as_list(header.get("configs")):
         name = config.get("config_name", "default")
         if name == "default" or name in facts["languages"]:
             raise InputError(

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from polypref.cards import mixtures
 from polypref.cards.folder import Facts, arrow_schema, described_files, parquet_files, read_facts
-from polypref.cards.mixtures import Mixture
+from polypref.cards.mixtures import Mixture, parse_mixture, select_rows
 from polypref.cards.retries import call_hub
 from polypref.errors import InputError
 from polypref.languages import codes
@@ -59,7 +58,7 @@ def load_published(
     if mixture is not None:
         if language is not None:
             raise InputError("language and mixture cannot be combined; expected one of them")
-        dataset = _load_mixture(source, mixtures.mixture(mixture), revision, split or "train")
+        dataset = _load_mixture(source, parse_mixture(mixture), revision, split or "train")
         return dataset.to_iterable_dataset() if streaming else dataset
     code = None if language is None else codes.language(language).code
     if Path(source).is_dir():
@@ -158,7 +157,7 @@ def _load_mixture(source: str | Path, mixture: Mixture, revision: str | None, sp
     # A language that is absent has 0 rows, which the mixture may allow; if all are absent, reading fails.
     languages = [code for code in mixture.languages if code in present] or mixture.languages
     paths = parquet_files(folder, languages, split)
-    rows = mixtures.apply(pl.scan_parquet(paths), mixture)
+    rows = select_rows(pl.scan_parquet(paths), mixture)
     arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(facts["table"]))
     return Dataset(arrow.combine_chunks())
 

@@ -1,7 +1,7 @@
-"""A README of the Hub as metadata, text that we generate, and text that people wrote around it.
+"""A README of the Hub in parts: metadata, generated text between two marker lines, and text of people.
 
-What stands between two marker lines is generated; a person's text above and below them, and their metadata, stay when a card
-is written anew.
+Only the text between the marker lines is generated. The text above and below it, and metadata that people
+added, stay when a card is written again.
 """
 
 import re
@@ -12,18 +12,22 @@ import yaml
 
 from polypref.errors import InputError
 
-START = "<!-- polypref: generated text starts here; what stands above this line, or below the line that ends it, is kept by later writes. -->"
+START = "<!-- polypref: generated text starts here. Text above this line and below its end is kept. -->"
 END = "<!-- polypref: generated text ends here. -->"
 
+# The metadata: YAML between two lines of `---` at the top, with either kind of line end.
 _YAML = re.compile(r"\A\s*---[ \t]*\r?\n(.*?)\r?\n---[ \t]*(?:\r?\n|\Z)", re.S)
+# The wording of the marker lines may change between versions; their beginnings do not.
 _START = re.compile(r"<!-- polypref: generated text starts here.*?-->")
 _END = re.compile(r"<!-- polypref: generated text ends here.*?-->\n?")
 
 
-def taken_apart(card: str) -> tuple[dict[str, Any], str, str]:
-    """Metadata, text above and text below the generated text; in a card without marker lines all of its text goes below.
+def split_card(card: str) -> tuple[dict[str, Any], str, str]:
+    """Return the metadata, the text above and the text below the generated text.
 
-    Raises InputError for metadata that is not YAML, or one marker line without the other.
+    A card without marker lines was written by people: all of its text is below.
+
+    Raises InputError for metadata that is not YAML, or for one marker line without the other.
     """
     block = _YAML.match(card)
     try:
@@ -38,17 +42,20 @@ def taken_apart(card: str) -> tuple[dict[str, Any], str, str]:
         return header, body[: start.start()], body[end.end() :]
     if start or end:
         raise InputError(
-            "README.md: found only one of the two lines that enclose the generated text, expected both or none"
+            "README.md: found only one of the two lines that enclose the generated text; "
+            "expected both or none"
         )
     return header, "", f"\n{body}" if body.strip() else ""
 
 
-def put_together(header: Mapping[str, Any], above: str, generated: str, below: str) -> str:
-    """The card whose parts `taken_apart` finds."""
+def join_card(header: Mapping[str, Any], above: str, generated: str, below: str) -> str:
+    """Return the card whose parts are these; the inverse of `split_card`."""
     metadata = yaml.safe_dump(dict(header), sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{metadata}---\n{above}{START}\n\n{generated.strip()}\n\n{END}\n{below}"
 
 
-def listed(value: Any) -> list[Any]:
-    """What a person wrote as a list, or as one item of it, or not at all."""
-    return value if isinstance(value, list) else [] if value is None else [value]
+def as_list(value: Any) -> list[Any]:
+    """Return metadata that may be a list, a single item or missing as a list."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,7 +1,8 @@
-"""Named subsets of a published table: so many rows a language, computed when it is loaded, from its rows alone.
+"""Mixtures: named subsets of a published table, computed from its rows alone when it is loaded.
 
-A language's prompts are ranked by a seeded hash and taken from the top: among mixtures of the same languages, seed and overlap
-the smaller one is contained in the larger one. Between mixtures of other languages it is so only as far as the prompts agree.
+A language's prompts are ranked by a seeded hash and taken from the top. So among mixtures of the same
+languages, seed and overlap, the larger one contains the smaller one; among mixtures of different languages
+this holds as far as their prompts agree.
 """
 
 import difflib
@@ -13,76 +14,71 @@ import polars as pl
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from polypref.errors import InputError
-from polypref.languages.codes import PAPER_23
-from polypref.languages.codes import languages as codes
+from polypref.languages import codes
 from polypref.schemas import KEYS, uniform
 
 
 class Mixture(BaseModel):
-    """`rows` rows of each language; languages by any name.
+    """A number of rows from each of several languages.
 
-    overlap `same`: the prompts that stand in all of the languages come first, so that every language has the same ones as far
-    as there are enough; `disjoint`: no prompt is taken in two languages. `allow_short`: a language that has too few gives what
-    it has, instead of an error.
+    languages: by any name. rows: from each language.
+    overlap: with `same`, prompts that all of the languages have come first, so that every language has the
+    same prompts as far as there are enough of them; with `disjoint`, no prompt is taken in two languages.
+    allow_short: let a language with too few rows give what it has, instead of raising an error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    languages: Annotated[tuple[str, ...], AfterValidator(codes)] = Field(min_length=1)
+    languages: Annotated[tuple[str, ...], AfterValidator(codes.languages)] = Field(min_length=1)
     rows: int = Field(gt=0)
     overlap: Literal["same", "disjoint"] = "same"
     seed: int = 0
     allow_short: bool = False
 
 
+ML_5 = ("eng_Latn", "vie_Latn", "deu_Latn", "tur_Latn", "por_Latn")
 NAMED: Mapping[str, Mixture] = MappingProxyType(
     {  # arXiv 2407.02552, section 3; 23 x 2,174 = 50,002
         "en-1-50k": Mixture(languages=("eng_Latn",), rows=50_000),
-        "ml-5-50k": Mixture(
-            languages=("eng_Latn", "vie_Latn", "deu_Latn", "tur_Latn", "por_Latn"), rows=10_000
-        ),
-        "ml-23-50k": Mixture(languages=PAPER_23, rows=2_174),
-        "ml-23-230k": Mixture(languages=PAPER_23, rows=10_000),
+        "ml-5-50k": Mixture(languages=ML_5, rows=10_000),
+        "ml-23-50k": Mixture(languages=codes.PAPER_23, rows=2_174),
+        "ml-23-230k": Mixture(languages=codes.PAPER_23, rows=10_000),
     }
 )
 
 
-def mixture(wanted: "str | Mixture | Mapping[str, object]") -> Mixture:
-    """A mixture by name, as it is, or from its fields. Raises InputError for an unknown name or a wrong field."""
-    if isinstance(wanted, Mixture):
-        return wanted
-    if isinstance(wanted, str):
-        if wanted not in NAMED:
-            near = difflib.get_close_matches(wanted, NAMED, n=1)
-            raise InputError(
-                f"unknown mixture {wanted!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"expected {', '.join(NAMED)}")
-            )
-        return NAMED[wanted]
+def parse_mixture(value: "str | Mixture | Mapping[str, object]") -> Mixture:
+    """Return the mixture of this name or with these fields.
+
+    Raises InputError for an unknown name or a wrong field.
+    """
+    if isinstance(value, Mixture):
+        return value
+    if isinstance(value, str):
+        if value in NAMED:
+            return NAMED[value]
+        near = difflib.get_close_matches(value, NAMED, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(NAMED)}"
+        raise InputError(f"unknown mixture {value!r}; {hint}")
     try:
-        return Mixture.model_validate(dict(wanted))
+        return Mixture.model_validate(dict(value))
     except ValidationError as error:
         problem = error.errors()[0]
-        raise InputError(
-            f"mixture: {'.'.join(map(str, problem['loc']))}: found {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
-        ) from None
+        field = ".".join(map(str, problem["loc"]))
+        reason = problem["msg"].removeprefix("Value error, ")
+        raise InputError(f"mixture: {field}: found {problem['input']!r}: {reason}") from None
 
 
-def apply(frame: pl.DataFrame | pl.LazyFrame, mixture: Mixture) -> pl.DataFrame:
-    """The rows of `frame` (any table with prompt_id and language) that `mixture` takes, sorted by language and key.
+def select_rows(frame: pl.DataFrame | pl.LazyFrame, mixture: Mixture) -> pl.DataFrame:
+    """Return the rows of a published table that `mixture` takes, sorted by language and key.
 
-    Raises InputError with have and want for the first language that has too few rows, unless the mixture allows it.
+    Raises InputError for the first language with too few rows, unless the mixture allows that.
     """
     rows = frame.lazy().filter(pl.col("language").is_in(mixture.languages))
-    columns = rows.collect_schema().names()
-    key = [
-        "language",
-        *dict.fromkeys(
-            c for table_key in KEYS.values() for c in table_key if c in columns and c != "language"
-        ),
-    ]
+    key = _key_columns(rows.collect_schema().names())
+    # The keys alone are collected and ranked; the texts are read once, for the rows that are taken.
     keys = rows.select(key).collect()
-    ranked = _ranked(keys.select("prompt_id", "language").unique(), mixture)
+    ranked = _rank_prompts(keys.select("prompt_id", "language").unique(), mixture)
     taken = (
         keys.join(ranked, on=["prompt_id", "language"])
         .sort("place", *key)
@@ -90,29 +86,37 @@ def apply(frame: pl.DataFrame | pl.LazyFrame, mixture: Mixture) -> pl.DataFrame:
         .head(mixture.rows)
         .drop("place")
     )
-    have = dict(taken["language"].value_counts().iter_rows())
+    counts = dict(taken["language"].value_counts().iter_rows())
     for language in mixture.languages:
-        if have.get(language, 0) < mixture.rows and not mixture.allow_short:
-            alone = " that no other language has" if mixture.overlap == "disjoint" else ""
+        count = counts.get(language, 0)
+        if count < mixture.rows and not mixture.allow_short:
+            unique = " that no other language has" if mixture.overlap == "disjoint" else ""
             raise InputError(
-                f"mixture: {language}: have {have.get(language, 0)} rows{alone}, want {mixture.rows}; allow_short takes them"
+                f"mixture: {language}: have {count} rows{unique}, want {mixture.rows}; "
+                "allow_short takes what there is"
             )
     return rows.join(taken.lazy(), on=key, how="semi").sort(key).collect()
 
 
-def _ranked(prompts: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
-    """prompt_id, language, place: the order in which a language's prompts are taken.
+def _key_columns(columns: list[str]) -> list[str]:
+    """Return the key columns that a table has, `language` first."""
+    names = ["language"]
+    for key in KEYS.values():
+        names += [name for name in key if name in columns]
+    return list(dict.fromkeys(names))
 
-    Places do not depend on how many rows are wanted: that nests the mixtures.
+
+def _rank_prompts(prompts: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:
+    """Return prompt_id, language and `place`: the order in which a language's prompts are taken.
+
+    Places do not depend on the number of rows wanted: that is why mixtures nest.
     """
-    ids = sorted(
-        prompts["prompt_id"].unique().to_list(),
-        key=lambda prompt: (uniform(prompt, f"mixture {mixture.seed}"), prompt),
+    salt = f"mixture {mixture.seed}"
+    ids = sorted(prompts["prompt_id"].unique().to_list(), key=lambda prompt: (uniform(prompt, salt), prompt))
+    places = pl.DataFrame(
+        {"prompt_id": ids, "place": range(len(ids))}, schema_overrides={"prompt_id": pl.String}
     )
-    placed = prompts.join(
-        pl.DataFrame({"prompt_id": ids, "place": range(len(ids))}, schema_overrides={"prompt_id": pl.String}),
-        on="prompt_id",
-    )
+    placed = prompts.join(places, on="prompt_id")
     if mixture.overlap == "same":
         in_all = pl.len().over("prompt_id") == len(mixture.languages)
         return placed.with_columns(place=pl.when(in_all).then("place").otherwise(pl.col("place") + len(ids)))

@@ -1,97 +1,101 @@
-"""The card of a trained checkpoint, from what was recorded of its training. How good it is, eval tells."""
+"""The card of a trained checkpoint, from the record of its training and the win rates of its evaluation.
+
+This module computes the values; the text is in templates/model_card.md.
+"""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from polypref.cards.charts import curve_pictures, picture_tag
-from polypref.cards.markers import listed, put_together, taken_apart
+from polypref.cards.markers import as_list, join_card, split_card
+from polypref.cards.render import render
 from polypref.languages.codes import LANGUAGES
 
-NOT_HYPER = {"method", "base", "data", "reward", "control"}
+# Entries of the key that the card shows elsewhere.
+NOT_HYPERPARAMETERS = {"method", "base", "data", "reward", "control"}
+CURVE_ROWS = 8  # rows of the table of the training curve
 
 
 def documents(facts: Mapping[str, Any], existing: str | None = None) -> dict[str, bytes]:
-    """{path: content} of the card (see `model_card`) and its pictures."""
-    drawn = curves(facts["curve"], list(facts["method"]["curve"]))
-    return {
-        "README.md": model_card(facts, existing).encode(),
-        **{path: svg.encode() for path, svg in drawn.items()},
-    }
+    """Return {path: content} of the card (see `model_card`) and its pictures."""
+    pictures = curve_pictures(facts["curve"], facts["method"]["curve"])
+    drawn = {path: svg.encode() for path, svg in pictures.items()}
+    return {"README.md": model_card(facts, existing).encode(), **drawn}
 
 
 def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
-    """README.md of a checkpoint: valid Hub metadata and what it is, from `polypref.training.run.facts` with its `curve` and `left_out`.
+    """Return README.md of a checkpoint, with the Hub's metadata.
 
-    `winrate`: the checkpoint's entry of eval's winrate.json ({judge: {"win", …, "languages"}}) with `base` and `prompts`, if there is one.
-    What people wrote into the `existing` card stays (cards/prose.py).
+    facts: training.json, with `curve` (the rows of training_log.jsonl), `lora` and `left_out`; for a
+    checkpoint that was evaluated, with `winrate`: the base, the prompts and the judges of winrate.json.
+    existing: the card that this one replaces; text and metadata that people added to it stay.
     """
-    import jinja2
-
-    templates = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
-    columns = [column for column in facts["method"]["curve"] if any(column in row for row in facts["curve"])]
-    text: str = templates.get_template("model_card.md").render(
-        **{"reward": None, "winrate": None, **facts},
-        control=facts["key"].get("control"),
-        hyper=_hyper(facts["key"]),
-        languages=[(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()],
-        language_names={code: LANGUAGES[code].name for code in LANGUAGES},
-        columns=columns,
-        picture=picture("curve", "Training curve; the table has some of its numbers.")
-        if curves(facts["curve"], columns)
-        else "",
-        curve_rows=_spread(facts["curve"], 8),
-    )
-    old, above, below = taken_apart(existing or "")
-    return put_together(_metadata(facts, old), above, text, below)
+    curve = facts["curve"]
+    logged = set().union(*curve)
+    columns = {column: label for column, label in facts["method"]["curve"].items() if column in logged}
+    languages = [(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()]
+    winrate = facts.get("winrate")
+    values = {
+        "reward": None,
+        **facts,
+        "control": facts["key"].get("control"),
+        "hyperparameters": _hyperparameters(facts["key"]),
+        "languages": languages,
+        "columns": columns,
+        "picture": None,
+        "curve_rows": _spread(curve, CURVE_ROWS),
+        "winrate": {**winrate, "rows": _winrate_rows(winrate["judges"])} if winrate else None,
+    }
+    if curve_pictures(curve, columns):
+        values["picture"] = picture_tag("curve", "Training curve; the table has some of its numbers.")
+    old, above, below = split_card(existing or "")
+    return join_card(_metadata(facts, old), above, render("model_card.md", values), below)
 
 
 def _metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
-    """What the Hub reads; a base model or data that lie in a local folder have no id there and are named in the text alone."""
-    languages = dict.fromkeys(
-        LANGUAGES[code].iso639_1 or LANGUAGES[code].iso639_3 for code in facts["data"]["rows"]
-    )
-    optional = {
-        "license": facts["license"],
-        "base_model": facts["base"]["model"] if facts["base"]["on_hub"] else None,
-        "datasets": [facts["data"]["name"]] if facts["data"]["on_hub"] else None,
-    }
-    tags = [
-        "polypref",
-        "trl",
-        facts["method"]["name"],
-        "preference",
-        "multilingual",
-        *(["lora"] if facts["lora"] else []),
-    ]
+    """Return the Hub's metadata. A base model or data in a local folder has no id that it could name."""
+    base, data = facts["base"], facts["data"]
+    languages = [LANGUAGES[code].short_code for code in data["rows"]]
+    tags = ["polypref", "trl", facts["method"]["name"], "preference", "multilingual"]
+    if facts["lora"]:
+        tags.append("lora")
     own = {
-        "language": list(languages),
-        **{key: value for key, value in optional.items() if value},
+        "language": list(dict.fromkeys(languages)),
+        "license": facts["license"],
+        "base_model": base["model"] if base["on_hub"] else None,
+        "datasets": [data["name"]] if data["on_hub"] else None,
         "library_name": "peft" if facts["lora"] else "transformers",
         "pipeline_tag": "text-generation",
-        "tags": list(dict.fromkeys([*tags, *listed(old.get("tags"))])),
+        "tags": list(dict.fromkeys([*tags, *as_list(old.get("tags"))])),
     }
-    return {**own, **{key: value for key, value in old.items() if key not in own}}
+    own = {key: value for key, value in own.items() if value}
+    return own | {key: value for key, value in old.items() if key not in own}
 
 
-def _hyper(key: Mapping[str, Any]) -> dict[str, Any]:
-    decided_by_steps = {"epochs"} if key["max_steps"] else set()
-    return {
-        name: value
-        for name, value in key.items()
-        if value is not None and name not in NOT_HYPER | decided_by_steps
-    }
+def _hyperparameters(key: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of the key to show; epochs are not used if max_steps is set."""
+    hidden = NOT_HYPERPARAMETERS | ({"epochs"} if key["max_steps"] else set())
+    return {name: value for name, value in key.items() if value is not None and name not in hidden}
 
 
 def _spread(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, Any]]:
-    """At most `count` rows, the first and the last among them, at even distances."""
+    """Return at most `count` rows at even distances, with the first and the last one."""
     if len(rows) <= count:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
+
+
+def _winrate_rows(judges: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
+    """Return judge, language, win, loss, tie, win minus loss, interval, prompts; first of all languages."""
+    rows = []
+    for judge, games in judges.items():
+        rows.append([judge, "all", *_winrate_cells(games)])
+        for code, of_language in games["languages"].items():
+            rows.append([judge, LANGUAGES[code].name, *_winrate_cells(of_language)])
+    return rows
+
+
+def _winrate_cells(games: Mapping[str, Any]) -> list[Any]:
+    shares = [f"{games[outcome]:.1%}" for outcome in ("win", "loss", "tie")]
+    interval = None if games["low"] is None else f"{games['low']:+.1%} to {games['high']:+.1%}"
+    return [*shares, f"{games['difference']:+.1%}", interval, games["prompts"]]

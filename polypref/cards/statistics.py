@@ -1,4 +1,4 @@
-"""What one language's rows say about themselves: how many, from whom, how long, how high they score."""
+"""Statistics of one language's rows: how many, from which models, how long, how they are scored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,9 +9,11 @@ QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
 
 def _characters(messages: str) -> pl.Expr:
+    """Return the code points in all messages of a column together, without roles."""
     return pl.col(messages).list.eval(pl.element().struct.field("content").str.len_chars()).list.sum()
 
 
+# Columns whose values are counted.
 _COUNTED = {
     "prompts": ("source", "translator"),
     "completions": ("generator", "origin", "finish_reason"),
@@ -20,6 +22,7 @@ _COUNTED = {
     "rejected": ("stage", "rejected_by"),
     "pairs": ("builder", "chosen_model", "rejected_model", "chosen_origin", "rejected_origin"),
 }
+# Numbers of a row whose quantiles are computed.
 _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
     "prompts": {"prompt_characters": _characters("prompt")},
     "completions": {
@@ -41,8 +44,7 @@ _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
         "rejected_characters": _characters("rejected"),
     },
 }
-
-
+# Columns that are summed.
 _TOKENS = {
     "completions": ("tokens",),
     "candidates": ("tokens",),
@@ -50,38 +52,47 @@ _TOKENS = {
 }
 
 
-def measured(frame: pl.DataFrame, table: str) -> dict[str, Any]:
-    """Plain JSON values of one language's rows of `table`.
+def describe_rows(frame: pl.DataFrame, table: str) -> dict[str, Any]:
+    """Return statistics of one language's rows of `table`, as plain JSON values.
 
-    `prompts`: distinct prompts; `counts`: {column: {value: rows}}, the most frequent first, without nulls;
-    `quantiles`: {name: {p5 … p95}} over the rows that have the number, linearly interpolated; characters are code points
-    of all the messages together, roles not counted; `tokens`: {column: sum}, as the generators counted; of pairs
-    `chosen_longer`: in how many the chosen text has more characters than the rejected one.
+    prompts: distinct prompts.
+    counts: {column: {value: rows}}, the most frequent value first, without nulls.
+    quantiles: {name: {"p5": …, …, "p95": …}} of the rows that have the number, linearly interpolated.
+    tokens: {column: sum}, as the generators counted them; not in there if no row has a number.
+    chosen_longer: for pairs, those whose chosen text has more characters than the rejected one.
     """
     numbers = frame.select(**_MEASURED[table])
     quantiles = {name: _quantiles(numbers[name]) for name in numbers.columns}
     if table == "candidates":
-        scores = frame.select(pl.col("scores").explode(empty_as_null=False)).unnest("scores")
-        for name in sorted(scores["name"].drop_nulls().unique().to_list()):
-            quantiles[f"{name} score"] = _quantiles(scores.filter(pl.col("name") == name)["value"])
-    found = {
+        quantiles |= _score_quantiles(frame)
+    tokens = {}
+    for column in _TOKENS.get(table, ()):
+        if frame[column].null_count() < frame.height:
+            tokens[column] = int(frame[column].sum())
+    statistics = {
         "prompts": frame["prompt_id"].n_unique(),
         "counts": {column: _counts(frame[column]) for column in _COUNTED[table]},
         "quantiles": quantiles,
-        "tokens": {
-            column: int(frame[column].sum())
-            for column in _TOKENS.get(table, ())
-            if frame[column].null_count() < frame.height
-        },
+        "tokens": tokens,
     }
     if table == "pairs":
-        found["chosen_longer"] = int((numbers["chosen_characters"] > numbers["rejected_characters"]).sum())
-    return found
+        longer = numbers["chosen_characters"] > numbers["rejected_characters"]
+        statistics["chosen_longer"] = int(longer.sum())
+    return statistics
+
+
+def _score_quantiles(candidates: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the quantiles of each scorer's scores, as "<scorer> score"."""
+    scores = candidates.select(pl.col("scores").explode(empty_as_null=False)).unnest("scores")
+    quantiles = {}
+    for name in sorted(scores["name"].drop_nulls().unique().to_list()):
+        quantiles[f"{name} score"] = _quantiles(scores.filter(pl.col("name") == name)["value"])
+    return quantiles
 
 
 def _counts(values: pl.Series) -> dict[str, int]:
-    counted = values.drop_nulls().value_counts(name="rows")
-    return dict(sorted(counted.iter_rows(), key=lambda row: (-row[1], row[0])))
+    counts = values.drop_nulls().value_counts(name="rows")
+    return dict(sorted(counts.iter_rows(), key=lambda row: (-row[1], row[0])))
 
 
 def _quantiles(numbers: pl.Series) -> dict[str, float]:

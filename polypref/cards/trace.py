@@ -1,8 +1,11 @@
-"""Where a published pair comes from: its prompt, the translation, every completion and score, found by key in the tables beside it."""
+"""The history of a published pair: its prompt, the translation, every completion and score.
+
+The rows are found by their keys, in the tables beside the pairs.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -10,81 +13,95 @@ from polypref.cards.dataset_card import BESIDE
 from polypref.cards.folder import Facts
 from polypref.cards.load import published_facts, resolve_revision, scan_published
 from polypref.errors import InputError
-from polypref.languages.codes import language as find_language
+from polypref.languages import codes
 
 Row = dict[str, Any]
 
 
-def trace_prompt(source: str | Path, prompt_id: str, language: str, revision: str | None = None) -> Row:
-    """What is known of a prompt in a language: `prompt`, `completions`, `english` ({(generator, sample): completion} that were
-    translated), `pairs`, `models` ({name: model, revision, …}), `places` ({table: where it was read}).
+class Place(NamedTuple):
+    """The folder or repository of a table, and the commit to read; no commit for a folder."""
 
-    `source`: ORG/NAME, a run's folder, or a folder of published pairs. Raises InputError where no row has these keys.
+    source: str
+    revision: str | None
+
+    def __str__(self) -> str:
+        return f"{self.source}@{self.revision}" if self.revision else self.source
+
+
+def trace_prompt(source: str | Path, prompt_id: str, language: str, revision: str | None = None) -> Row:
+    """Return everything that is published about a prompt in one language.
+
+    source: ORG/NAME, a run's folder, or a folder of published pairs.
+
+    Keys of the result: prompt_id; language; prompt (its row, or None); completions and rejected and pairs
+    (lists of rows, completions by rank); english ({(generator, sample): row} of the English completions that
+    were translated); models ({name: its entry in facts.json}); lineage; places ({table: where it was read}).
+
+    Raises InputError if no table has a row of this prompt.
     """
-    code = find_language(language).code
-    pairs, revision = _pairs(source, revision)
-    facts = published_facts(pairs, revision)
+    code = codes.language(language).code
+    pairs = _find_pairs(source, revision)
+    facts = published_facts(*pairs)
     if facts["table"] != "pairs":
         raise InputError(f"{source}: found the table {facts['table']!r}, expected pairs")
-    beside = _beside(pairs, facts)
-    places = {"pairs": (str(pairs), revision), **beside}
-    found = {name: _rows(place, prompt_id, code) for name, place in places.items()}
-    if not any(found.values()):
+    places = {"pairs": pairs, **_find_tables_beside(pairs, facts)}
+    rows = {table: _read_rows(place, prompt_id, code) for table, place in places.items()}
+    if not any(rows.values()):
         raise InputError(f"{source}: no row of the prompt {prompt_id!r} in {code}")
-    build = (
-        facts["builds"][facts["languages"][code]["build"]] if code in facts["languages"] else {"models": []}
-    )
-    translated = [row for row in found.get("completions", ()) if row["pivot_language"]]
-    english: dict[tuple[str, int], Row] = {}
-    if translated:
-        pivots = _rows(beside["completions"], prompt_id, translated[0]["pivot_language"])
-        english = {(row["generator"], row["sample"]): row for row in pivots if row["origin"] == "native"}
+    completions = rows.get("completions", [])
+    prompts = rows.get("prompts", [])
+    lineage = facts["languages"].get(code, {}).get("build")
+    models = facts["builds"][lineage]["models"] if lineage else []
     return {
         "prompt_id": prompt_id,
         "language": code,
-        "prompt": next(iter(found.get("prompts", ())), None),
-        "completions": sorted(
-            found.get("completions", ()), key=lambda row: (row["rank"] is None, row["rank"], row["generator"])
-        ),
-        "english": english,
-        "rejected": found.get("rejected", []),
-        "pairs": found["pairs"],
-        "models": {model["name"]: model for model in build["models"]},
-        "lineage": facts["languages"].get(code, {}).get("build"),
-        "places": {
-            name: f"{where}@{commit}" if commit else where for name, (where, commit) in places.items()
-        },
+        "prompt": prompts[0] if prompts else None,
+        "completions": sorted(completions, key=_rank_order),
+        "english": _english_completions(completions, places, prompt_id),
+        "rejected": rows.get("rejected", []),
+        "pairs": rows["pairs"],
+        "models": {model["name"]: model for model in models},
+        "lineage": lineage,
+        "places": {table: str(place) for table, place in places.items()},
     }
 
 
-def _pairs(source: str | Path, revision: str | None) -> tuple[str | Path, str | None]:
-    """The pairs of `source`, and the commit to read where they are a repository."""
-    if Path(source).is_dir():
-        run = Path(source) / "published" / "pairs"
-        return (run if run.is_dir() else Path(source)), revision
-    return source, resolve_revision(str(source), revision)
+def _rank_order(row: Row) -> tuple[bool, int, str]:
+    """Return the sort key of a completion: ranks in order, then those without one."""
+    return row["rank"] is None, row["rank"] or 0, row["generator"]
 
 
-def _beside(pairs: str | Path, facts: Facts) -> dict[str, tuple[str, str | None]]:
-    """The tables beside the pairs: the folders, or the repositories at the commits that the pairs name."""
-    if Path(pairs).is_dir():
-        return {
-            name: (str(path), None)
-            for name in BESIDE
-            if (path := Path(pairs).resolve().parent / name).is_dir()
-        }
-    related: Mapping[str, Mapping[str, str]] = facts["related"]
-    return {name: (other["repo"], other["commit"]) for name, other in related.items()}
+def _find_pairs(source: str | Path, revision: str | None) -> Place:
+    """Return the place of the pairs; the revision of a repository is resolved to a commit."""
+    if not Path(source).is_dir():
+        return Place(str(source), resolve_revision(str(source), revision))
+    run = Path(source) / "published" / "pairs"
+    return Place(str(run if run.is_dir() else source), revision)
 
 
-def _rows(place: tuple[str, str | None], prompt_id: str, code: str) -> list[Row]:
-    source, revision = place
-    facts = published_facts(source, revision)
+def _find_tables_beside(pairs: Place, facts: Facts) -> dict[str, Place]:
+    """Return the places of the other tables: folders, or repositories at the commits that the pairs name."""
+    if not Path(pairs.source).is_dir():
+        return {table: Place(other["repo"], other["commit"]) for table, other in facts["related"].items()}
+    beside = Path(pairs.source).resolve().parent
+    return {table: Place(str(beside / table), None) for table in BESIDE if (beside / table).is_dir()}
+
+
+def _english_completions(
+    completions: list[Row], places: Mapping[str, Place], prompt_id: str
+) -> dict[tuple[str, int], Row]:
+    """Return the completions that translated ones were made from, by generator and sample."""
+    pivots = [row["pivot_language"] for row in completions if row["pivot_language"]]
+    if not pivots:
+        return {}
+    rows = _read_rows(places["completions"], prompt_id, pivots[0])
+    return {(row["generator"], row["sample"]): row for row in rows if row["origin"] == "native"}
+
+
+def _read_rows(place: Place, prompt_id: str, code: str) -> list[Row]:
+    """Return a prompt's rows of one table; none if the table does not have the language."""
+    facts = published_facts(*place)
     if not facts["languages"].get(code, {}).get("files"):
         return []
-    return (
-        scan_published(source, languages=[code], revision=revision)
-        .filter(pl.col("prompt_id") == prompt_id)
-        .collect()
-        .to_dicts()
-    )
+    rows = scan_published(place.source, languages=[code], revision=place.revision)
+    return rows.filter(pl.col("prompt_id") == prompt_id).collect().to_dicts()

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from polypref.cards import mixtures
 from polypref.cards.load import scan_published
+from polypref.cards.mixtures import parse_mixture, select_rows
 from polypref.errors import InputError
 from polypref.schemas import KEYS, uniform
 from polypref.training.recipe import RlooRecipe, TrainRecipe
@@ -35,7 +35,7 @@ def read_prompts(recipe: TrainRecipe) -> pl.DataFrame:
 
 
 def _read_train_split(recipe: TrainRecipe, key: tuple[str, ...], columns: tuple[str, ...]) -> pl.DataFrame:
-    mixture = None if recipe.mixture is None else mixtures.mixture(recipe.mixture)
+    mixture = None if recipe.mixture is None else parse_mixture(recipe.mixture)
     if mixture is None:
         languages = recipe.languages
     elif mixture.allow_short:
@@ -49,7 +49,7 @@ def _read_train_split(recipe: TrainRecipe, key: tuple[str, ...], columns: tuple[
         revision=recipe.data_revision,
         columns=(*key, *columns),
     ).unique(key, keep="any")
-    frame = rows.collect() if mixture is None else mixtures.apply(rows, mixture)
+    frame = rows.collect() if mixture is None else select_rows(rows, mixture)
     if recipe.languages is not None:
         frame = frame.filter(pl.col("language").is_in(recipe.languages))
     return sort_by_seed(frame, key, recipe.seed)

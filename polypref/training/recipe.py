@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from polypref.cards import mixtures
+from polypref.cards.mixtures import parse_mixture
 from polypref.config import Config, Operational
 from polypref.engines.config import RewardModel
 from polypref.languages.codes import languages
@@ -63,7 +63,7 @@ class TrainRecipe(Config):
     @classmethod
     def _check_mixture(cls, mixture: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
         if mixture is not None:
-            mixtures.mixture(mixture)
+            parse_mixture(mixture)
         return mixture
 
 

@@ -88,13 +88,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Funnel, list[dict[st
         build.make()
         funnel = write_folders(build, "")
         tables = {name: workdir.published / name / "README.md" for name in ("prompts", "pairs")}
-        shown = card_table(
-            tables["pairs"].read_text(), "How many rows were kept, and why the others were not"
-        )
-        assert (
-            card_table(tables["prompts"].read_text(), "How many rows were kept, and why the others were not")
-            == shown
-        )
+        shown = card_table(tables["pairs"].read_text(), "Rows kept and rejected")
+        assert card_table(tables["prompts"].read_text(), "Rows kept and rejected") == shown
     assert (len(rows), len(answers)) == (ROWS, ANSWERS)
     return funnel, shown
 

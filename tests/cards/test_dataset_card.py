@@ -14,11 +14,12 @@ import yaml
 from huggingface_hub import DatasetCard
 
 from polypref.cards import charts
-from polypref.cards.dataset_card import SHARES, dataset_card, number
+from polypref.cards.dataset_card import SHARES, dataset_card
 from polypref.cards.folder import read_facts, write_dataset
 from polypref.cards.funnel import stage_rows
-from polypref.cards.markers import put_together
-from polypref.cards.metadata import metadata
+from polypref.cards.markers import join_card
+from polypref.cards.metadata import dataset_metadata
+from polypref.cards.render import format_number
 from polypref.errors import InputError
 from polypref.languages.codes import LANGUAGES
 from polypref.schemas import hash16, rows_to_frame
@@ -54,20 +55,20 @@ def tables(card: str) -> dict[str, dict[str, dict[str, str]]]:
 def test_every_number_equals_one_recomputed(folder: Path) -> None:
     found = tables((folder / "README.md").read_text())
     sizes, funnel, scores = (
-        found["What is in it 0"],
-        found["How many rows were kept, and why the others were not 0"],
+        found["Languages and sizes 0"],
+        found["Rows kept and rejected 0"],
         found["Scores 0"],
     )
-    origins, models = found["Whose rows they are 0"], found["Whose rows they are 1"]
+    origins, models = found["Composition 0"], found["Composition 1"]
     digests = found["Files 0"]
     assert set(found) == {
         *(
-            "What is in it 0",
-            "How many rows were kept, and why the others were not 0",
+            "Languages and sizes 0",
+            "Rows kept and rejected 0",
             "Scores 0",
             "Columns 0",
         ),
-        *("Whose rows they are 0", "Whose rows they are 1", "How it was made 0", "Licence 0", "Files 0"),
+        *("Composition 0", "Composition 1", "How it was made 0", "Licence 0", "Files 0"),
     }  # a table that is not here has numbers that nobody checks
     splits = {"train": 0, "test": 0}
     everything = []
@@ -87,7 +88,7 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
         )
         for column in ("prompt", "chosen", "rejected"):
             lengths = pl.Series([sum(len(m["content"]) for m in messages) for messages in rows[column]])
-            assert sizes[code][f"{column} characters"] == number(lengths.median())
+            assert sizes[code][f"{column} characters"] == format_number(lengths.median())
         for column in ("chosen_tokens", "rejected_tokens"):
             assert sizes[code][column.replace("_", " ")] == f"{rows[column].sum():,}"
         lengths = [
@@ -111,7 +112,9 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
         for column in ("chosen_score", "rejected_score", "margin"):
             for percent in (5, 50, 95):
                 value = rows[column].quantile(percent / 100, "linear")
-                assert scores[code][f"{column.replace('_', ' ')} {percent}%"] == number(round(value, 6))
+                assert scores[code][f"{column.replace('_', ' ')} {percent}%"] == format_number(
+                    round(value, 6)
+                )
         for table, column in ((origins, "chosen_origin"), (models, "chosen_model")):
             assert table[code] == {"language": code, **shares(rows[column])}
     assert {split: sizes["default"][split] for split in splits} == {
@@ -138,7 +141,7 @@ def test_every_table_is_counted_right(run, name: str) -> None:
     folder = run(CODES, 30) / "published" / name
     card = tables((folder / "README.md").read_text())
     frames = {code: rows_of(folder, code) for code in CODES}
-    sizes, seen = card["What is in it 0"], {"config", "language", "train", "test", "prompts", "MB"}
+    sizes, seen = card["Languages and sizes 0"], {"config", "language", "train", "test", "prompts", "MB"}
     texts = {
         "prompts": ["prompt"],
         "completions": ["prompt", "completion"],
@@ -159,7 +162,7 @@ def test_every_table_is_counted_right(run, name: str) -> None:
                 for v in rows[column].to_list()
             ]
             title = "text characters" if column == "messages" else f"{column} characters"
-            assert sizes[code][title] == number(statistics.median(lengths))
+            assert sizes[code][title] == format_number(statistics.median(lengths))
             seen.add(title)
         for column in tokens.get(name, ()):
             assert sizes[code][column.replace("_", " ")] == f"{sum(rows[column]):,}"
@@ -170,10 +173,10 @@ def test_every_table_is_counted_right(run, name: str) -> None:
             scores = sorted(score["value"] for of_row in rows["scores"] for score in of_row)
             for percent in (5, 50, 95):
                 cut = statistics.quantiles(scores, n=100, method="inclusive")[percent - 1]
-                assert card["Scores 0"][code][f"reward score {percent}%"] == number(round(cut, 6))
+                assert card["Scores 0"][code][f"reward score {percent}%"] == format_number(round(cut, 6))
     elif name != "pairs":
         assert "Scores 0" not in card
-    shown = [table for title, table in card.items() if title.startswith("Whose rows they are")]
+    shown = [table for title, table in card.items() if title.startswith("Composition")]
     columns = [
         column
         for column in SHARES["candidates" if name == "completions" else name]
@@ -200,9 +203,7 @@ def test_a_reason_stands_after_its_step_whichever_language_had_it_first(folder: 
         *stage_rows("a", "eng_Latn", 3, {}),
         *stage_rows("a", "hin_Deva", 0, {"copied": 1}),
     ]
-    (head, *_) = tables(dataset_card(facts))[
-        "How many rows were kept, and why the others were not 0"
-    ].values()
+    (head, *_) = tables(dataset_card(facts))["Rows kept and rejected 0"].values()
     expected = [
         "language",
         "prompts",
@@ -289,8 +290,8 @@ def test_every_language_tag_stays_a_string_in_yaml(folder: Path) -> None:
     """`no` is false in YAML, and `y` or `on` would be true."""
     facts = read_facts(folder)
     facts["languages"] = {code: {**facts["languages"]["deu_Latn"]} for code in LANGUAGES}
-    found = {"language": metadata(facts, {})["language"]}
-    tags = yaml.safe_load(put_together(found, "", "", "").split("---\n")[1])["language"]
+    found = {"language": dataset_metadata(facts, {})["language"]}
+    tags = yaml.safe_load(join_card(found, "", "", "").split("---\n")[1])["language"]
     assert tags == sorted({language.iso639_1 or language.iso639_3 for language in LANGUAGES.values()})
     assert all(isinstance(tag, str) for tag in tags)
 
@@ -312,7 +313,7 @@ def test_what_people_wrote_is_kept(folder: Path, pairs, facts) -> None:
     assert "law" in meta["tags"]
     assert {"config_name": "mine", "data_files": "mine.parquet"} in meta["configs"]
     assert new.count("# Pairs for tests") == 1
-    assert tables(new)["What is in it 0"]["deu_Latn"]["prompts"] == "61"
+    assert tables(new)["Languages and sizes 0"]["deu_Latn"]["prompts"] == "61"
     write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 61)}, facts(CODES))
     assert readme.read_text() == new
 
@@ -362,18 +363,18 @@ def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
     card = (tmp_path / "README.md").read_text()
     assert re.findall(r"^## (.*)", card, flags=re.M) == [
         *(
-            "What is in it",
-            "How to load it",
-            "Whose rows they are",
+            "Languages and sizes",
+            "Loading",
+            "Composition",
             "Columns",
             "How it was made",
             "Lineage",
-            "How to filter it",
+            "Filtering",
         ),
-        *("Limits", "Licence", "Citation", "Files"),
+        *("Limitations", "Licence", "Citation", "Files"),
     ]
     assert "$" not in card
-    assert tables(card)["Whose rows they are 0"]["deu_Latn"] == {
+    assert tables(card)["Composition 0"]["deu_Latn"] == {
         "language": "deu_Latn",
         "questions": "100.0%",
     }

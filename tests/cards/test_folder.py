@@ -164,13 +164,13 @@ def test_languages_that_cannot_stand_together_are_refused_before_a_file_is_writt
 def test_rows_of_another_language_and_folders_that_are_none(tmp_path, pairs, facts) -> None:
     with pytest.raises(InputError, match="found a row of 'deu_Latn' among the rows of 'eng_Latn'"):
         write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("deu_Latn", 3)}, facts(CODES))
-    with pytest.raises(InputError, match=r"found no facts\.json"):
+    with pytest.raises(InputError, match=r"no facts\.json"):
         parquet_files(tmp_path)
     write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("eng_Latn", 3)}, facts(CODES))
     with pytest.raises(InputError, match=r"no rows of 'deu_Latn'; found eng_Latn$"):
         parquet_files(tmp_path, ("deu_Latn",))
     (tmp_path / "facts.json").write_text('{"rows": 3}')
-    with pytest.raises(InputError, match=r"facts\.json: found another layout, expected table, "):
+    with pytest.raises(InputError, match=r"facts\.json: found another layout; expected table, "):
         read_facts(tmp_path)
 
 

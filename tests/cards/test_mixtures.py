@@ -3,7 +3,7 @@ from itertools import combinations
 import polars as pl
 import pytest
 
-from polypref.cards.mixtures import NAMED, Mixture, apply, mixture
+from polypref.cards.mixtures import NAMED, Mixture, parse_mixture, select_rows
 from polypref.errors import InputError
 from polypref.languages.codes import PAPER_23
 
@@ -27,7 +27,7 @@ def rows(counts: dict[str, range]) -> pl.DataFrame:
 
 
 def taken(frame: pl.DataFrame, **fields: object) -> dict[str, set[str]]:
-    picked = apply(frame, mixture(fields))
+    picked = select_rows(frame, parse_mixture(fields))
     return {code: set(picked.filter(pl.col("language") == code)["prompt_id"]) for code in fields["languages"]}  # type: ignore[attr-defined]
 
 
@@ -75,9 +75,9 @@ def test_disjoint_takes_no_prompt_twice_and_deals_evenly() -> None:
 
 def test_the_seed_decides_and_the_order_of_the_rows_does_not() -> None:
     frame = rows(dict.fromkeys(LANGUAGES, range(500)))
-    first = apply(frame, Mixture(languages=LANGUAGES, rows=50))
-    assert apply(frame.reverse().lazy(), Mixture(languages=LANGUAGES, rows=50)).equals(first)
-    other = apply(frame, Mixture(languages=LANGUAGES, rows=50, seed=1))
+    first = select_rows(frame, Mixture(languages=LANGUAGES, rows=50))
+    assert select_rows(frame.reverse().lazy(), Mixture(languages=LANGUAGES, rows=50)).equals(first)
+    other = select_rows(frame, Mixture(languages=LANGUAGES, rows=50, seed=1))
     assert len(set(first["prompt_id"]) & set(other["prompt_id"])) < 25
     # Fixed for good: what is trained on today can be drawn again.
     assert sorted(int(i, 16) for i in taken(frame, languages=["eng_Latn"], rows=5)["eng_Latn"]) == [
@@ -92,15 +92,15 @@ def test_the_seed_decides_and_the_order_of_the_rows_does_not() -> None:
 def test_several_pairs_of_a_prompt_count_as_rows() -> None:
     frame = rows({"eng_Latn": range(10)})
     frame = pl.concat([frame, frame.with_columns(rank=pl.lit(1))])
-    assert apply(frame, Mixture(languages=("eng_Latn",), rows=15)).height == 15
+    assert select_rows(frame, Mixture(languages=("eng_Latn",), rows=15)).height == 15
 
 
 def test_too_few_rows_are_an_error_with_have_and_want() -> None:
     frame = rows({"deu_Latn": range(30), "eng_Latn": range(60)})
     with pytest.raises(
-        InputError, match=r"^mixture: deu_Latn: have 30 rows, want 50; allow_short takes them$"
+        InputError, match=r"^mixture: deu_Latn: have 30 rows, want 50; allow_short takes what there is$"
     ):
-        apply(frame, Mixture(languages=("eng_Latn", "de"), rows=50))
+        select_rows(frame, Mixture(languages=("eng_Latn", "de"), rows=50))
     short = taken(frame, languages=["eng_Latn", "deu_Latn", "fra_Latn"], rows=50, allow_short=True)
     assert {code: len(ids) for code, ids in short.items()} == {"eng_Latn": 50, "deu_Latn": 30, "fra_Latn": 0}
 
@@ -116,6 +116,6 @@ def test_too_few_rows_are_an_error_with_have_and_want() -> None:
 )
 def test_a_wrong_mixture_is_one_line(wanted: object, line: str) -> None:
     with pytest.raises(InputError) as caught:
-        mixture(wanted)  # type: ignore[arg-type]
+        parse_mixture(wanted)  # type: ignore[arg-type]
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)

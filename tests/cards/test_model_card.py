@@ -84,7 +84,7 @@ def test_every_revision_and_number_stands_in_the_card() -> None:
 def test_the_curve_is_thinned_to_eight_rows_from_first_to_last() -> None:
     card = model_card(FACTS)
     table = card.split("| step |")[1].split("\n\n")[0].splitlines()
-    assert table[0] == " reward | kl | without_eos |"
+    assert table[0] == " reward | KL to the base | share cut |"
     steps = [int(line.split("|")[1]) for line in table[2:]]
     assert steps == [1, 15, 29, 43, 58, 72, 86, 100]
     assert "100 logged steps" in card
@@ -114,5 +114,5 @@ def test_steps_hide_epochs_and_no_licence_is_said_so() -> None:
     card = model_card({**FACTS, "license": None, "key": {**FACTS["key"], "max_steps": 7}, "curve": []})
     assert "`epochs`" not in card
     assert "license" not in metadata(card)
-    assert "Not stated by the base model's card." in card
+    assert "The base model's card states no licence." in card
     assert "shorter than one logging interval" in card

@@ -144,7 +144,7 @@ answer([line(publish, "other", "{repo}"), line(publish, "other", "{repo}", priva
 
 
 def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, pairs, facts, folder) -> None:
-    with pytest.raises(InputError, match=r"found no facts\.json"):
+    with pytest.raises(InputError, match=r"no facts\.json"):
         push_dataset(tmp_path, "acme/pairs", Options())
     file = next(folder.glob("data/deu_Latn/train-*"))
     file.write_bytes(file.read_bytes()[:-1])

@@ -10,7 +10,7 @@ from rich.console import Console
 from polypref.cards.checkpoint import checkpoint_facts, finished_checkpoints
 from polypref.cards.folder import content_of, read_facts
 from polypref.cards.release import run_datasets
-from polypref.cards.show import first_rows, plain, print_rows, print_trace
+from polypref.cards.show import first_rows, print_rows, print_trace, strip_controls
 from polypref.cards.trace import trace_prompt
 from polypref.errors import InputError
 from polypref.training.dpo import METHOD
@@ -152,7 +152,7 @@ def test_a_run_on_disk_is_traced_and_shown(run, tmp_path) -> None:
     )
     with pytest.raises(InputError, match=r"run: no row of the prompt 'abc' in deu_Latn$"):
         trace_prompt(folder, "abc", "de")
-    assert "left out of prompts: too_long" in output(print_trace, trace_prompt(folder, "f" * 16, "de"))
+    assert "rejected from prompts: too_long" in output(print_trace, trace_prompt(folder, "f" * 16, "de"))
 
 
 def test_right_to_left_rows_stand_on_the_right_and_cannot_steer_the_terminal(run) -> None:
@@ -163,7 +163,7 @@ def test_right_to_left_rows_stand_on_the_right_and_cannot_steer_the_terminal(run
     assert line.strip()[0] == "\u2067"
     assert line.endswith("\u2069")
     assert next(line for line in german.splitlines() if "deu_Latn: " in line)[0] == "\u2066"
-    assert plain("a\x1b[31m\x07\u202eb\r\nc\td") == "a[31mb\nc\td"
+    assert strip_controls("a\x1b[31m\x07\u202eb\r\nc\td") == "a[31mb\nc\td"
 
 
 def test_what_a_folder_lacks_is_said(tmp_path, run) -> None:

@@ -1,12 +1,12 @@
 """Numbers as the report writes them."""
 
 from polypref.cards.charts import MINUS
-from polypref.cards.dataset_card import number
+from polypref.cards.render import format_number
 
 
 def measure(value: float | None) -> str:
     """Return a measured number in four digits; nothing for None."""
-    return number(value).replace("-", MINUS)
+    return format_number(value).replace("-", MINUS)
 
 
 def points(share: float) -> str:
