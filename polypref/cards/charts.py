@@ -62,18 +62,14 @@ def css_variables() -> str:
 # Scales
 
 
-def extent(values: Iterable[float], include: Sequence[float] = (), padding: float = 0.05) -> Range:
-    """Return the range of `values` and `include`, never empty.
-
-    It is wider by a share of `padding` on each side, except where a value of `include` is the end.
-    """
+def extent(values: Iterable[float], padding: float = 0.05) -> Range:
+    """Return the range of `values`, wider by a share of `padding` on each side and never empty."""
     values = list(values)
-    low, high = min([*values, *include], default=0.0), max([*values, *include], default=1.0)
+    low, high = min(values, default=0.0), max(values, default=1.0)
     room = (high - low) * padding
     if low == high:
         room = abs(high) * padding or 0.5
-    fixed = set(include) - set(values)
-    return (low if low in fixed else low - room), (high if high in fixed else high + room)
+    return low - room, high + room
 
 
 def position(value: float, over: Range) -> float:
@@ -86,9 +82,8 @@ def ticks(over: Range, count: int = 4) -> list[float]:
     """Return the multiples of 1, 2 or 5 × 10^k within `over`, by a step that gives about `count`."""
     low, high = over
     power = 10.0 ** math.floor(math.log10((high - low) / count))
-    step = min(
-        (factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs((high - low) / step - count)
-    )
+    steps = [factor * power for factor in (1, 2, 5, 10)]
+    step = min(steps, key=lambda step: abs((high - low) / step - count))
     # 1e-9: a tick at the very end counts, although the division may come out a rounding error beyond it.
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(n * step, 12) + 0.0 for n in range(first, last + 1)]  # + 0.0 turns -0.0 into 0.0
@@ -151,16 +146,16 @@ def curve_pictures(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
     """Return {path: SVG} of the curves of a training log; `columns` is {column: title}."""
     curves = {title: curve_points(rows, column) for column, title in columns.items()}
     curves = {title: points for title, points in curves.items() if points}
+    columns_shown = min(len(curves), 2)  # more in a row would be too small to read in the column of a card
+    width, height = columns_shown * CURVE_WIDTH, -(-len(curves) // 2) * CURVE_HEIGHT
     pictures = {}
     for theme, colours in THEMES.items():
         drawing = []
         for n, (title, points) in enumerate(curves.items()):
+            left, top = n % 2 * CURVE_WIDTH, n // 2 * CURVE_HEIGHT
             curve = _curve(title, points, extent(y for _, y in points), colours)
-            drawing += [f'<g transform="translate({n * CURVE_WIDTH} 0)">', *curve, "</g>"]
-        width = len(curves) * CURVE_WIDTH
-        pictures[f"assets/curve-{theme}.svg"] = _picture(
-            width, CURVE_HEIGHT, "Training curve", drawing, colours
-        )
+            drawing += [f'<g transform="translate({left} {top})">', *curve, "</g>"]
+        pictures[f"assets/curve-{theme}.svg"] = _picture(width, height, "Training curves", drawing, colours)
     return pictures if curves else {}
 
 

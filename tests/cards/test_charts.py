@@ -9,9 +9,8 @@ def test_positions_are_percents_of_a_range_and_stop_at_its_ends() -> None:
     assert position(9, (1, 5)) == 100
 
 
-def test_a_range_is_padded_but_not_beyond_a_fixed_end() -> None:
+def test_a_range_is_padded_and_never_empty() -> None:
     assert extent([2.0, 4.0], padding=0.5) == (1.0, 5.0)
-    assert extent([2.0, 4.0], include=[0.0], padding=0.25) == (0.0, 5.0)
     assert extent([]) == extent([0.0, 1.0])
     assert extent([1.0, 9.0], padding=0.0) == (1.0, 9.0)
     assert extent([3.0], padding=0.0) == (2.5, 3.5)

@@ -61,7 +61,7 @@ def score_histograms(folder: Path) -> dict[str, Any] | None:
         return None
     chosen, rejected, margins = (rows[name].to_numpy() for name in SCORES)
     over = extent([*chosen, *rejected], padding=0.02)
-    over_margin = extent(margins, include=[0.0], padding=0.02)
+    over_margin = (0.0, extent(margins, padding=0.02)[1])
     above = np.histogram(chosen, BINS, over)[0].tolist()
     below = np.histogram(rejected, BINS, over)[0].tolist()
     counts = np.histogram(margins, BINS, over_margin)[0].tolist()
