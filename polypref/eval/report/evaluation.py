@@ -9,10 +9,12 @@ from polypref.eval.report.formats import measure
 from polypref.eval.report.json_files import read_object
 from polypref.languages.codes import by_name
 
-JUDGES = {  # judges that need a word on what they know
-    "oracle": "the oracle (it knows the right answers)",
-    "reward model": "the reward model",
-}
+JUDGES = {"oracle": "the oracle (it knows the right answers)", "reward_model": "the reward model"}
+
+
+def describe_judge(name: str) -> str:
+    """Return a judge's name, with a word on what it knows where the name does not say it."""
+    return JUDGES.get(name, name)
 
 
 def evaluations(rundir: Path) -> list[dict[str, Any]]:
@@ -29,7 +31,7 @@ def _evaluation(path: Path, folder: Path) -> dict[str, Any]:
     for model, by_judge in result["winrate"].items():
         for judge in judges:
             if judge in by_judge:
-                names = {"model": model, "judge": judge.replace("_", " "), "base": result["base"]}
+                names = {"model": model, "judge": judge, "base": result["base"]}
                 rows.append({**names, **by_judge[judge]})
     over = _range(rows)
     for row in rows:
@@ -44,6 +46,7 @@ def _evaluation(path: Path, folder: Path) -> dict[str, Any]:
         "result": result,
         "data": data.name if data.is_absolute() else str(data),
         "judges": judges,
+        "descriptions": [describe_judge(judge) for judge in judges],
         "ticks": _ticks(over),
         "zero": position(0, over),
         "rows": rows,

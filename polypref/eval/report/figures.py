@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from polypref.cards.folder import Facts
-from polypref.eval.report.evaluation import JUDGES
+from polypref.eval.report.evaluation import describe_judge
 from polypref.eval.report.formats import points
 from polypref.eval.report.funnel import FunnelTable
 from polypref.eval.report.pairs import rows_by_split
@@ -60,10 +60,9 @@ def _rows(prompts: FunnelTable, completions: Sequence[FunnelTable]) -> list[Figu
 
 
 def _winrate(row: dict[str, Any]) -> Figure:
-    judge = JUDGES.get(row["judge"], row["judge"])
     detail = (
         f"points: {row['model']} wins {row['win']:.1%} and loses {row['loss']:.1%} against {row['base']},"
-        f" the model before training, by {judge}"
+        f" the model before training, by {describe_judge(row['judge'])}"
     )
     if row["low"] is not None:
         detail += f"; 95% interval {points(row['low'])} to {points(row['high'])}"

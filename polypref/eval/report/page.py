@@ -11,7 +11,7 @@ from typing import Any
 from polypref.cards.charts import css_variables
 from polypref.cards.folder import Facts, read_facts
 from polypref.errors import InputError
-from polypref.eval.report.evaluation import JUDGES, evaluations
+from polypref.eval.report.evaluation import evaluations
 from polypref.eval.report.figures import key_figures
 from polypref.eval.report.formats import duration, measure, points
 from polypref.eval.report.funnel import completion_tables, prompt_table
@@ -97,7 +97,6 @@ def _environment() -> Any:
         "duration": duration,
     }
     environment.globals |= {
-        "JUDGES": JUDGES,
         "LANGUAGES": LANGUAGES,
         "LONGEST": LONGEST,
         "css_variables": css_variables,
