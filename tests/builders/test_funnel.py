@@ -1,4 +1,4 @@
-"""The funnel of reasons and languages adds up to the rows that came in, none lost and none twice, and the card shows it."""
+"""The funnel adds up to the rows that came in, none lost and none counted twice, and the card shows it."""
 
 import json
 from pathlib import Path
@@ -32,7 +32,7 @@ ROWS, ANSWERS = 29, 6
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Funnel, list[dict[str, str]]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Funnel, list[dict[str, str]]]:
     """The funnel of a build, and the table that its card shows."""
     tmp_path = tmp_path_factory.mktemp("funnel")
     english = [f"Please tell me something nice about the number {i} and its friends." for i in range(12)]
@@ -94,8 +94,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Funnel, list[dict[st
     return funnel, shown
 
 
-def test_the_funnel_adds_up_to_the_input(made: tuple[Funnel, list[dict[str, str]]]) -> None:
-    funnel, _ = made
+def test_the_funnel_adds_up_to_the_input(built: tuple[Funnel, list[dict[str, str]]]) -> None:
+    funnel, _ = built
     prompts = counts_by_language(funnel, "prompts")
     assert prompts == {
         "eng_Latn": {None: 10, "not_text": 1, "too_long": 1, "not_sampled": 2},
@@ -112,8 +112,8 @@ def test_the_funnel_adds_up_to_the_input(made: tuple[Funnel, list[dict[str, str]
     assert sum(row["count"] for row in funnel if row["stage"] == "mine-native") == ANSWERS
 
 
-def test_the_card_shows_the_rows_of_every_other_language(made: tuple[Funnel, list[dict[str, str]]]) -> None:
-    funnel, shown = made
+def test_the_card_shows_the_rows_of_every_other_language(built: tuple[Funnel, list[dict[str, str]]]) -> None:
+    funnel, shown = built
     expected: dict[str, dict[str, str]] = {row["language"]: {} for row in shown}
     for code, cells in expected.items():
         for stage, title in (("prompts", "prompts"), ("mine-native", "mine-native completions")):
@@ -123,8 +123,8 @@ def test_the_card_shows_the_rows_of_every_other_language(made: tuple[Funnel, lis
             cells |= {f"{title}: {reason}": str(n) for reason, n in counts.items() if reason}
         pairs = counts_by_language(funnel, "pairs").get(code, {})
         cells |= {f"no pair: {reason}" if reason else "pairs": str(n) for reason, n in pairs.items()}
-    found = {row["language"]: {title: n for title, n in row.items() if n} for row in shown}
-    assert found == {code: {"language": code, **cells} for code, cells in expected.items()}
+    cells_shown = {row["language"]: {title: n for title, n in row.items() if n} for row in shown}
+    assert cells_shown == {code: {"language": code, **cells} for code, cells in expected.items()}
     assert sum(int(row["prompts"]) for row in shown) == ROWS
     assert [row["language"] for row in shown] == ["eng_Latn", "fra_Latn", "deu_Latn", "und"]
 

@@ -52,6 +52,6 @@ def _english(folder: Path, code: str, prompt_id: str) -> list[dict[str, str]] | 
     facts = read_facts(folder)
     if code == "eng_Latn" or facts is None or not facts["languages"].get(code, {}).get("files"):
         return None
-    rows = scan_published(folder, languages=[code], columns=("prompt_id", "prompt_en"))
-    found = rows.filter(pl.col("prompt_id") == prompt_id).collect()
-    return found["prompt_en"].to_list()[0] if found.height else None
+    prompts = scan_published(folder, languages=[code], columns=("prompt_id", "prompt_en"))
+    texts = prompts.filter(pl.col("prompt_id") == prompt_id).collect()["prompt_en"].to_list()
+    return texts[0] if texts else None

@@ -15,20 +15,20 @@ def training_runs(folder: Path) -> list[dict[str, Any]]:
     runs: list[dict[str, Any]] = []
     values: dict[str, list[float]] = {}  # of all runs, by the title of the curve
     for path in sorted(folder.glob("*/training_log.jsonl")):
-        log, made = read_log(path), _training(path.parent)
-        columns = made["method"]["curve"] if made else _numeric_columns(log)
+        log, record = read_log(path), _training(path.parent)
+        columns = record["method"]["curve"] if record else _numeric_columns(log)
         curves: dict[str, list[Point]] = {}
         for column, title in columns.items():
             points = curve_points(log, column)
             if points:
                 curves[title] = points
                 values.setdefault(title, []).extend(value for _, value in points)
-        settings = _settings(made["key"]) if made else {}
-        control = made is not None and bool(made["key"].get("control"))
+        settings = _settings(record["key"]) if record else {}
+        control = record is not None and bool(record["key"].get("control"))
         runs.append(
             {
                 "name": path.parent.name,
-                "made": made,
+                "record": record,
                 "settings": settings,
                 "control": control,
                 "curves": curves,
