@@ -129,11 +129,10 @@ def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
     )
     with Workdir(folder / "demo") as workdir:
         engine = open_engine(config.engine, "demo", workdir)  # type: ignore[arg-type]
-        asking = texts(groups, "zho_Hans", config)
-        made = [
-            row for row in answered(asking, engine, workdir.open_log(engine.fingerprint)) if row is not None
-        ]
-    rejected_by = check_translations(groups, made, "zho_Hans", config)["rejected_by"]
+        log = workdir.open_log(engine.fingerprint)
+        translations = answered(texts(groups, "zho_Hans", config), engine, log)
+        made = [row for row in translations if row is not None]
+        checked = answered(check_translations(groups, made, "zho_Hans", config), engine, log)
     lossy = [
         any(
             lacking + more
@@ -142,7 +141,7 @@ def losses(name: str, groups: Sequence[Sequence[str]], folder: Path) -> Row:
         )
         for group, row in zip(groups, made, strict=True)
     ]
-    silent = sum(lost and reason is None for lost, reason in zip(lossy, rejected_by, strict=True))
+    silent = sum(lost and reason is None for lost, reason in zip(lossy, checked["rejected_by"], strict=True))
     return (
         f"{name}: rows in which the demo's NLLB lost something, not rejected",
         f"{silent} of {sum(lossy)}",

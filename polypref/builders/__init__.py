@@ -1,1 +1,1 @@
-"""How data is made: prompts -> translate -> complete -> score -> pair, the order in which a row passes through."""
+"""The stages of a build in the order in which a row passes them: prompts, translate, complete, score, pair."""

@@ -1,18 +1,16 @@
-"""A recipe from its sources to its published folders: every stage over every language, in the order in which a row passes.
+"""A build: the stages of a recipe over all of its languages, in the order in which a row passes them.
 
-What is there and still valid is left alone; what is missing is made, and only its requests are asked.
+Parts that are up to date are left alone, and only requests that have no answer yet are sent.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-
-import polars as pl
 
 from polypref.builders import complete, pair, prompts, score, translate
-from polypref.builders.recipe import Completer, ImportedScores, LanguageRule, Recipe
+from polypref.builders.filters.apply import Filters
+from polypref.builders.recipe import Completer, ImportedScores, LanguageRule, Recipe, Scorer, Translate
 from polypref.builders.tables import imports
-from polypref.builders.tables.imports import ByLanguage
+from polypref.builders.tables.read import Table
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
 from polypref.engines.cluster import Cluster, make_parts_on_ray
@@ -29,317 +27,312 @@ from polypref.store.workdir import Workdir
 
 STAGES = ("prompts", "translate", "complete", "score", "pair")
 PIVOT = translate.PIVOT
+Engines = dict[str, Engine]  # a stage's engines: "" is the main one, "quality" estimates its translations
 
 
 @dataclass
 class Build:
-    """One run of a recipe in an open work dir: `make()` goes through the stages.
+    """One run of a recipe in an open work dir; `make` runs the stages.
 
-    Stages with an engine run on `cluster` where there is one. With `accept_failures`, calls that fail for now are kept as
-    failures for good, and no table stays incomplete.
+    Stages that ask an engine run on `cluster` if there is one. With `accept_failures`, calls that fail for
+    now are kept as failures for good, and no table stays incomplete. `prompt_counts`, {language: source
+    prompts}, and `parts`, the number of parts of every table, are known after `prepare`.
     """
 
     recipe: Recipe
     workdir: Workdir
     accept_failures: bool = False
     cluster: Cluster | None = None
-    found: dict[str, int] = field(default_factory=dict)  # languages that have source prompts, and their rows
+    prompt_counts: dict[str, int] = field(default_factory=dict)
     parts: int = 1
 
     def make(self, only: str | None = None) -> None:
-        """Runs all stages, or one whose predecessors have run. Raises InputError for an unknown stage."""
+        """Run all stages, or only one, whose predecessors have run before.
+
+        Raises InputError for an unknown stage, for a recipe without prompts in its languages, and for a
+        translator that lacks a language; BudgetReached and Unavailable as engines do.
+        """
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
-        wanted = {only} if only else set(STAGES)
+        stages = (only,) if only else STAGES
         with Meter(self.recipe.budget, self.workdir) as self._meter:
-            translator = self._translator() if wanted & {"translate", "complete"} else None
+            # Opened before any prompt is read: a missing model or language stops the build at no cost.
+            translator = self._open_translator() if "translate" in stages or "complete" in stages else None
             self.prepare()
-            self._make(wanted, translator)
+            if "translate" in stages:
+                self._translate_prompts(translator)
+            if "complete" in stages:
+                for name in self.recipe.complete.generators:
+                    self._complete(name, translator)
+            translator = None  # frees the model's memory before a reward model loads
+            if "score" in stages:
+                for name in self.recipe.score:
+                    self._score(name)
+            if "pair" in stages:
+                self._pair()
 
     def prepare(self) -> None:
-        """Reads the source prompts: what is known before any engine is asked."""
-        self.found = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
-        self.parts = self.workdir.part_count(max(self.found.values()))
+        """Write the source prompts, so that it is known how much there is to do. No engine is asked."""
+        self.prompt_counts = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
+        self.parts = self.workdir.part_count(max(self.prompt_counts.values()))
+        wanted, found = ", ".join(self.recipe.languages), ", ".join(self.prompt_counts)
         if not self.languages:
+            raise InputError(f"no prompts in any of the languages {wanted}; found {found}")
+        if self.recipe.complete.has_pivot and PIVOT not in self.prompt_counts:
             raise InputError(
-                f"no prompts in any of the languages {', '.join(self.recipe.languages)}; found {', '.join(self.found)}"
+                f"a generator has the pivot {PIVOT}, but there are no English prompts; found {found}"
             )
 
-    def _make(self, wanted: set[str], translator: Engine | None) -> None:
-        if "translate" in wanted:
-            self._translate(translator)
-        if "complete" in wanted:
-            for name, config in self.recipe.complete.generators.items():
-                self._complete(name, config, translator)
-        translator = None
-        if "score" in wanted:
-            for name in self.recipe.score:
-                self._score(name)
-        if "pair" in wanted:
-            self._pair()
+    # The tables of a build.
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """The recipe's languages that have, or get, prompts."""
-        reached = self.recipe.translate is not None and PIVOT in self.found
-        return tuple(code for code in languages(self.recipe.languages) if reached or code in self.found)
+        """The recipe's languages that have source prompts or get translated ones."""
+        codes = languages(self.recipe.languages)
+        return tuple(code for code in codes if code in self.prompt_counts or self._is_translated(code))
 
     def prompt_parts(self, code: str) -> list[tuple[Part, ...]]:
-        """By part number: the source prompts and the translated prompts of a language, those that there are."""
-        kinds = [
-            kind
-            for kind, there in (("source", code in self.found), ("translated", self._is_translated(code)))
-            if there
-        ]
-        tables = [self.workdir.table("prompts", kind, code, parts=self.parts) for kind in kinds]
+        """Return a language's parts of source prompts, of translated prompts, or of both, by part number."""
+        tables = []
+        if code in self.prompt_counts:
+            tables.append(self._table("prompts", "source", code))
+        if self._is_translated(code):
+            tables.append(self._table("prompts", "translated", code))
         return list(zip(*tables, strict=True))
 
     def completion_tables(self, code: str) -> dict[str, list[Part]]:
-        """The completions of a language by `generator-origin`."""
+        """Return the parts of a language's completions by `GENERATOR-ORIGIN`."""
         tables = {}
-        for name, config in self.recipe.complete.generators.items():
+        for generator, config in self.recipe.complete.generators.items():
             origin = "translated" if config.pivot and code != PIVOT else "native"
-            tables[f"{name}-{origin}"] = self.workdir.table(
-                "completions", f"{name}-{origin}", code, parts=self.parts
-            )
+            name = f"{generator}-{origin}"
+            tables[name] = self._table("completions", name, code)
         return tables
 
     def score_tables(self, scorer: str, code: str) -> dict[str, list[Part]]:
-        """One scorer's scores of a language by `generator-origin`."""
-        return {
-            name: self.workdir.table("scores", scorer, name, code, parts=self.parts)
-            for name in self.completion_tables(code)
-        }
+        """Return the parts of a scorer's scores for a language's completions by `GENERATOR-ORIGIN`."""
+        return {name: self._table("scores", scorer, name, code) for name in self.completion_tables(code)}
 
     def pair_parts(self, code: str) -> list[Part]:
-        return self.workdir.table("pairs", self.recipe.pair.builder, code, parts=self.parts)
+        """Return the parts of a language's pairs."""
+        return self._table("pairs", self.recipe.pair.builder, code)
+
+    def _table(self, *names: str) -> list[Part]:
+        return self.workdir.table(*names, parts=self.parts)
 
     def _is_translated(self, code: str) -> bool:
-        return self.recipe.translate is not None and PIVOT in self.found and code != PIVOT
+        """Return True for a language whose prompts are translated from English."""
+        return self.recipe.translate is not None and PIVOT in self.prompt_counts and code != PIVOT
 
-    def _translator(self) -> Engine | None:
+    # Prompts in other languages.
+
+    def _translate_prompts(self, translator: Engine | None) -> None:
+        config = self.recipe.translate
+        codes = [code for code in self.languages if self._is_translated(code)]
+        if config is None or not codes:
+            return
+        engines = self._open_engines(translator, config.filters)
+        if config.imported:
+            tasks = self._import_translations(config, config.imported, codes, engines)
+        else:
+            tasks = self._translation_tasks(config, codes, engines)
+        self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
+
+    def _translation_tasks(self, config: Translate, codes: list[str], engines: Engines) -> Iterator[PartTask]:
+        for code in codes:
+            identity = _translation_identity(config, code, engines)
+            stage = translate.translate_prompts(config, code, engines[""].name)
+            for part, english in self._translated_parts(code):
+                yield PartTask(part, "prompts", (english,), identity, stage)
+
+    def _import_translations(
+        self, config: Translate, table: Table, codes: list[str], engines: Engines
+    ) -> Iterator[PartTask]:
+        rows_by_language = imports.by_language(table)
+        english = read_parts(self._table("prompts", "source", PIVOT))
+        for code in codes:
+            rows = imports.in_parts(rows_by_language.get(code, []), english, self.parts)
+            for part, source in self._translated_parts(code):
+                identity = _import_identity(rows[part.number], config.filters, engines)
+                stage = imports.translations(rows[part.number], table, code, config.filters)
+                yield PartTask(part, "prompts", (source,), identity, stage)
+
+    def _translated_parts(self, code: str) -> Iterator[tuple[Part, Part]]:
+        """Yield each part of a language's translated prompts with the part of the English ones."""
+        english = self._table("prompts", "source", PIVOT)
+        return zip(self._table("prompts", "translated", code), english, strict=True)
+
+    # Completions.
+
+    def _complete(self, name: str, translator: Engine | None) -> None:
+        config = self.recipe.complete.generators[name]
+        if config.imported:
+            self._import_completions(name, config.imported)
+            return
+        assert config.engine is not None
+        codes = (PIVOT,) if config.pivot else self.languages
+        engines: Engines = {"": open_engine(config.engine, name, self.workdir)}
+        rows = config.samples * sum(self._count_prompts(code) for code in codes)
+        self._run(f"complete {name}", self._completion_tasks(name, config, codes, engines), rows, engines)
+        if config.pivot:
+            self._translate_completions(name, translator)
+
+    def _completion_tasks(
+        self, name: str, config: Completer, codes: Iterable[str], engines: Engines
+    ) -> Iterator[PartTask]:
+        filters = self.recipe.complete.filters
+        identity = ["complete", engines[""].fingerprint, name, config.samples, filters.identity()]
+        for code in codes:
+            stage = complete.complete_prompts(config, name, code, filters)
+            parts = self._table("completions", f"{name}-native", code)
+            for part, sources in zip(parts, self.prompt_parts(code), strict=True):
+                yield PartTask(part, "completions", sources, identity, stage)
+
+    def _translate_completions(self, name: str, translator: Engine | None) -> None:
+        assert self.recipe.translate is not None
+        filters = self.recipe.complete.filters
+        config = self.recipe.translate.model_copy(update={"filters": filters})
+        codes = [code for code in self.languages if code != PIVOT]
+        engines = self._open_engines(translator, filters)
+        rows = len(codes) * _count_rows(self._table("completions", f"{name}-native", PIVOT))
+        tasks = self._completion_translation_tasks(name, config, codes, engines)
+        self._run(f"translate {name}", tasks, rows, engines)
+
+    def _completion_translation_tasks(
+        self, name: str, config: Translate, codes: list[str], engines: Engines
+    ) -> Iterator[PartTask]:
+        english_parts = self._table("completions", f"{name}-native", PIVOT)
+        for code in codes:
+            identity = _translation_identity(config, code, engines)
+            stage = translate.translate_completions(config, code)
+            parts = self._table("completions", f"{name}-translated", code)
+            for part, english, sources in zip(parts, english_parts, self.prompt_parts(code), strict=True):
+                yield PartTask(part, "completions", (english, *sources), identity, stage)
+
+    def _import_completions(self, name: str, table: Table) -> None:
+        rows_by_language = imports.by_language(table)
+        rows = sum(len(rows_by_language.get(code, ())) for code in self.languages)
+        self._run(f"import {name}", self._imported_completion_tasks(name, rows_by_language), rows, {})
+
+    def _imported_completion_tasks(
+        self, name: str, rows_by_language: imports.ByLanguage
+    ) -> Iterator[PartTask]:
+        filters = self.recipe.complete.filters
+        for code in self.languages:
+            prompt_parts = self.prompt_parts(code)
+            language_prompts = read_parts(part for sources in prompt_parts for part in sources)
+            rows = imports.in_parts(rows_by_language.get(code, []), language_prompts, self.parts)
+            parts = self._table("completions", f"{name}-native", code)
+            for part, sources in zip(parts, prompt_parts, strict=True):
+                identity = _import_identity(rows[part.number], filters, {})
+                stage = without_requests(imports.completions(rows[part.number], name, code, filters))
+                yield PartTask(part, "completions", sources, identity, stage)
+
+    # Scores and pairs.
+
+    def _score(self, scorer: str) -> None:
+        config = self.recipe.score[scorer]
+        engines: Engines = {}
+        if not isinstance(config, LanguageRule | ImportedScores):
+            engines[""] = open_engine(config, scorer, self.workdir)
+        rows = 0
+        for code in self.languages:
+            rows += sum(_count_rows(parts) for parts in self.completion_tables(code).values())
+        self._run(f"score {scorer}", self._score_tasks(scorer, config, engines), rows, engines)
+
+    def _score_tasks(self, scorer: str, config: Scorer, engines: Engines) -> Iterator[PartTask]:
+        for code in self.languages:
+            score_tables = self.score_tables(scorer, code)
+            for name, completions in self.completion_tables(code).items():
+                if isinstance(config, LanguageRule):
+                    stage = without_requests(score.score_by_language_rule(scorer))
+                    identity = "language_rule"
+                elif isinstance(config, ImportedScores):
+                    generator = name.rpartition("-")[0]
+                    stage = without_requests(imports.scores(config, scorer, generator, code))
+                    identity = imports.digest_of(config)
+                else:
+                    stage = score.score_by_reward_model(scorer)
+                    identity = engines[""].fingerprint
+                parts = zip(score_tables[name], completions, self.prompt_parts(code), strict=True)
+                for part, completion, sources in parts:
+                    inputs = (completion, *sources)
+                    yield PartTask(part, "scores", inputs, ["score", scorer, identity], stage)
+
+    def _pair(self) -> None:
+        rows = sum(self._count_prompts(code) for code in self.languages)
+        self._run("pair", self._pair_tasks(), rows, {})
+
+    def _pair_tasks(self) -> Iterator[PartTask]:
+        config = self.recipe.pair
+        identity = ["pair", config.identity(), TABLES["ranked"].names()]
+        for code in self.languages:
+            completion_tables = self.completion_tables(code).values()
+            score_tables = self.score_tables(config.scorer, code).values()
+            for part, sources in zip(self.pair_parts(code), self.prompt_parts(code), strict=True):
+                completions = [parts[part.number] for parts in completion_tables]
+                scores = [parts[part.number] for parts in score_tables]
+                stage = without_requests(pair.pair_stage(config, len(sources), len(completions)))
+                yield PartTask(part, "ranked", (*sources, *completions, *scores), identity, stage)
+
+    # Engines, and running a stage.
+
+    def _open_translator(self) -> Engine | None:
+        """Open the recipe's translator. Raises InputError for a language that it does not know."""
         config = self.recipe.translate
         if config is None or config.engine is None:
             return None
         engine = open_engine(config.engine, config.translator, self.workdir)
-        made = self.workdir.path / "tables/prompts/translated"
-        check_languages(
-            engine,
-            [
-                code
-                for code in languages(self.recipe.languages)
-                if code != PIVOT and not (made / code).is_dir()
-            ],
-        )
+        # Not checked: languages that an earlier run translated, perhaps with another translator.
+        translated = self.workdir.path / "tables/prompts/translated"
+        codes = [code for code in languages(self.recipe.languages) if code != PIVOT]
+        check_languages(engine, [code for code in codes if not (translated / code).is_dir()])
         return engine
 
-    def _translate(self, translator: Engine | None) -> None:
-        config = self.recipe.translate
-        targets = [code for code in self.languages if self._is_translated(code)]
-        if config is None or not targets:
-            return
-        english = self.workdir.table("prompts", "source", PIVOT, parts=self.parts)
-        rows = imports.by_language(config.imported) if config.imported else None
+    def _open_engines(self, main: Engine | None, filters: Filters) -> Engines:
+        """Return the engines of a stage that translates: its translator, and the filters' quality model."""
+        engines: Engines = {}
+        if main is not None:
+            engines[""] = main
+        if filters.quality is not None:
+            engines["quality"] = open_engine(filters.quality.engine, "quality", self.workdir)
+        return engines
 
-        def steps() -> Iterator[PartTask]:
-            for code in targets:
-                out = self.workdir.table("prompts", "translated", code, parts=self.parts)
-                given = self._imported(rows, code, read_parts(english)) if rows is not None else None
-                for part, source in zip(out, english, strict=True):
-                    if given is None or config.imported is None:
-                        assert translator is not None
-                        identity = [
-                            "translate",
-                            translator.fingerprint,
-                            code,
-                            config.filters.identity(),
-                            config.back_translation,
-                        ]
-                        yield PartTask(
-                            part,
-                            "prompts",
-                            (source,),
-                            identity,
-                            translate.translate_prompts(config, code, translator.name),
-                        )
-                    else:
-                        make = without_requests(
-                            imports.translations(given[part.number], config.imported, code, config.filters)
-                        )
-                        yield PartTask(
-                            part,
-                            "prompts",
-                            (source,),
-                            _given(given[part.number], config.filters.identity()),
-                            make,
-                        )
-
-        self._run("translate prompts", steps(), len(targets) * self.found[PIVOT], translator)
-
-    def _complete(self, name: str, config: Completer, translator: Engine | None) -> None:
-        filters = self.recipe.complete.filters
-        if config.imported:
-            self._import_completions(name, config)
-            return
-        assert config.engine is not None
-        engine = open_engine(config.engine, name, self.workdir)
-        codes = (PIVOT,) if config.pivot else self.languages
-
-        def native() -> Iterator[PartTask]:
-            for code in codes:
-                out = self.workdir.table("completions", f"{name}-native", code, parts=self.parts)
-                for part, sources in zip(out, self.prompt_parts(code), strict=True):
-                    identity = ["complete", engine.fingerprint, name, config.samples, filters.identity()]
-                    yield PartTask(
-                        part,
-                        "completions",
-                        sources,
-                        identity,
-                        complete.complete_prompts(config, name, code, filters),
-                    )
-
-        self._run(
-            f"complete {name}", native(), sum(self._rows(code) for code in codes) * config.samples, engine
-        )
-        if config.pivot:
-            self._translate_completions(name, translator)
-
-    def _translate_completions(self, name: str, translator: Engine | None) -> None:
-        assert translator is not None
-        assert self.recipe.translate is not None
-        config = self.recipe.translate.model_copy(update={"filters": self.recipe.complete.filters})
-        english = self.workdir.table("completions", f"{name}-native", PIVOT, parts=self.parts)
-        targets = [code for code in self.languages if code != PIVOT]
-
-        def steps() -> Iterator[PartTask]:
-            for code in targets:
-                out = self.workdir.table("completions", f"{name}-translated", code, parts=self.parts)
-                for part, source, sources in zip(out, english, self.prompt_parts(code), strict=True):
-                    identity = [
-                        "translate",
-                        translator.fingerprint,
-                        code,
-                        config.filters.identity(),
-                        config.back_translation,
-                    ]
-                    yield PartTask(
-                        part,
-                        "completions",
-                        (source, *sources),
-                        identity,
-                        translate.translate_completions(config, code),
-                    )
-
-        self._run(f"translate {name}", steps(), _rows(english) * len(targets), translator)
-
-    def _import_completions(self, name: str, config: Completer) -> None:
-        assert config.imported is not None
-        rows, filters = imports.by_language(config.imported), self.recipe.complete.filters
-
-        def steps() -> Iterator[PartTask]:
-            for code in self.languages:
-                sources = self.prompt_parts(code)
-                given = self._imported(rows, code, read_parts(part for group in sources for part in group))
-                for part, group in zip(
-                    self.workdir.table("completions", f"{name}-native", code, parts=self.parts),
-                    sources,
-                    strict=True,
-                ):
-                    make = without_requests(imports.completions(given[part.number], name, code, filters))
-                    yield PartTask(
-                        part, "completions", group, _given(given[part.number], filters.identity()), make
-                    )
-
-        self._run(f"import {name}", steps(), sum(len(rows.get(code, ())) for code in self.languages), None)
-
-    def _score(self, scorer: str) -> None:
-        config = self.recipe.score[scorer]
-        engine = (
-            None
-            if isinstance(config, LanguageRule | ImportedScores)
-            else open_engine(config, scorer, self.workdir)
-        )
-
-        def steps() -> Iterator[PartTask]:
-            for code in self.languages:
-                for name, completions in self.completion_tables(code).items():
-                    out = self.score_tables(scorer, code)[name]
-                    if engine is not None:
-                        make, identity = score.score_by_reward_model(scorer), engine.fingerprint
-                    elif isinstance(config, ImportedScores):
-                        make = without_requests(imports.scores(config, scorer, name.rpartition("-")[0], code))
-                        identity = imports.digest_of(config)
-                    else:
-                        make, identity = (
-                            without_requests(score.score_by_language_rule(scorer)),
-                            "language_rule",
-                        )
-                    for part, completion, group in zip(
-                        out, completions, self.prompt_parts(code), strict=True
-                    ):
-                        yield PartTask(
-                            part, "scores", (completion, *group), ["score", scorer, identity], make
-                        )
-
-        rows = sum(_rows(parts) for code in self.languages for parts in self.completion_tables(code).values())
-        self._run(f"score {scorer}", steps(), rows, engine)
-
-    def _pair(self) -> None:
-        config = self.recipe.pair
-
-        def steps() -> Iterator[PartTask]:
-            for code in self.languages:
-                completions, scores = self.completion_tables(code), self.score_tables(config.scorer, code)
-                for part, group in zip(self.pair_parts(code), self.prompt_parts(code), strict=True):
-                    candidates = tuple(table[part.number] for table in completions.values())
-                    scored = tuple(table[part.number] for table in scores.values())
-                    sizes = len(group), len(candidates)
-
-                    def make(*frames: pl.DataFrame, sizes: tuple[int, int] = sizes) -> pl.DataFrame:
-                        first, second = sizes[0], sizes[0] + sizes[1]
-                        return pair.make_pairs(
-                            config,
-                            *(pl.concat(f) for f in (frames[:first], frames[first:second], frames[second:])),
-                        )
-
-                    yield PartTask(
-                        part,
-                        "ranked",
-                        (*group, *candidates, *scored),
-                        ["pair", config.identity(), TABLES["ranked"].names()],
-                        without_requests(make),
-                    )
-
-        self._run("pair", steps(), sum(map(self._rows, self.languages)), None)
-
-    def _run(self, title: str, steps: Iterable[PartTask], rows: int, engine: Engine | None) -> None:
-        engines = {"": engine} if engine else {}
+    def _run(self, title: str, tasks: Iterable[PartTask], rows: int, engines: Mapping[str, Engine]) -> None:
+        """Make a stage's parts; `rows` is the number to come, for the progress."""
         with Progress(title, rows, self.workdir.progress) as progress:
-            options = progress, self._meter, self.accept_failures
             if not engines:
-                make_parts(steps, progress)
+                make_parts(tasks, progress)
             elif self.cluster:
                 make_parts_on_ray(
-                    steps, progress, engines, self.workdir, self.cluster, self._meter, self.accept_failures
+                    tasks, progress, engines, self.workdir, self.cluster, self._meter, self.accept_failures
                 )
             else:
-                make_parts(steps, progress, lambda: open_pools(engines, self.workdir, *options))
+                options = progress, self._meter, self.accept_failures
+                make_parts(tasks, progress, lambda: open_pools(engines, self.workdir, *options))
 
-    def _rows(self, code: str) -> int:
-        return sum(_rows(list(group)) for group in self.prompt_parts(code))
-
-    def _imported(self, rows: ByLanguage, code: str, known: pl.DataFrame) -> list[list[imports.Given]]:
-        return imports.in_parts(rows.get(code, []), known, self.parts)
+    def _count_prompts(self, code: str) -> int:
+        return sum(_count_rows(parts) for parts in self.prompt_parts(code))
 
 
-def _rows(parts: list[Part]) -> int:
-    return sum(about.rows for part in parts if (about := part.read_info()))
+def _count_rows(parts: Iterable[Part]) -> int:
+    """Return the number of rows in the parts that exist."""
+    rows = 0
+    for part in parts:
+        info = part.read_info()
+        if info is not None:
+            rows += info.rows
+    return rows
 
 
-def _given(rows: list[imports.Given], filters: dict[str, Any]) -> list[Any]:
-    """The identity of an imported part: its rows themselves."""
-    return [
-        "import",
-        hash16([[prompt_id, row.id, repr(row.text), reason] for prompt_id, row, reason in rows]),
-        filters,
-    ]
+def _translation_identity(config: Translate, code: str, engines: Engines) -> list[object]:
+    """Return all that can change the rows of a translation part, beside its inputs."""
+    fingerprints = [engine.fingerprint for engine in engines.values()]
+    return ["translate", *fingerprints, code, config.filters.identity(), config.back_translation]
+
+
+def _import_identity(rows: list[imports.Given], filters: Filters, engines: Engines) -> list[object]:
+    """Return all that can change an imported part beside its inputs; the imported rows are among it."""
+    content = [[prompt_id, row.id, repr(row.text), reason] for prompt_id, row, reason in rows]
+    fingerprints = [engine.fingerprint for engine in engines.values()]
+    return ["import", hash16(content), filters.identity(), *fingerprints]

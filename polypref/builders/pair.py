@@ -1,11 +1,11 @@
 """Pairs: which two of a prompt's scored completions become chosen and rejected, or why there is no pair.
 
-Every prompt ends as a pair or as a row with a reason: no_candidates, missing_score, identical, tie, under_margin,
-native_not_better.
+Every prompt ends as a pair or as a row with a reason: no_candidates, missing_score, identical, tie,
+under_margin, native_not_better.
 """
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -15,6 +15,18 @@ from polypref.builders.recipe import Pair
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, uniform
 
 Candidate = dict[str, Any]  # a row of completions with its `score`
+
+
+def pair_stage(config: Pair, prompt_tables: int, completion_tables: int) -> Callable[..., pl.DataFrame]:
+    """Return the stage of a part: its inputs are tables of prompts, of completions and of scores, in order."""
+    first_scores = prompt_tables + completion_tables
+
+    def stage(*tables: pl.DataFrame) -> pl.DataFrame:
+        prompts = pl.concat(tables[:prompt_tables])
+        completions = pl.concat(tables[prompt_tables:first_scores])
+        return make_pairs(config, prompts, completions, pl.concat(tables[first_scores:]))
+
+    return stage
 
 
 def make_pairs(
@@ -98,7 +110,7 @@ def _order(candidate: Candidate) -> tuple[float, float]:
 def _furthest_apart(
     native: Sequence[Candidate], translated: Sequence[Candidate]
 ) -> tuple[Candidate, Candidate]:
-    """Return the native and the translated candidate whose scores lie furthest apart, the higher one first."""
+    """Return the native and the translated candidate with the largest difference of scores, the higher first."""
     pairs = []
     for candidate in native:
         for other in translated:

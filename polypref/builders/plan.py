@@ -1,19 +1,21 @@
-"""What a recipe will take before anything is spent: rows, tokens, hours and money, by stage and language.
+"""Estimates of a build before anything is spent: rows, tokens, hours and money, by stage and language.
 
-Rows are counted from the source prompts, as if no filter rejected any later. A token is taken to be four bytes of UTF-8,
-and an answer as long as its recipe allows, unless a probe measured them: a few prompts asked of every engine, whose
-answers are kept for the build. Hours come from the probe or from the recipe's `throughput`; money from the engines'
-prices. It does not know how prompts in other languages differ from the probed ones,
-nor that a server may be slower with all its slots in use than with the few of a small probe.
+Rows are counted from the source prompts, as if no filter rejected any later. A token is taken to be four
+bytes of UTF-8, and an answer to be as long as its recipe allows, unless a probe measures both: a few prompts
+are sent to every engine, and the build keeps their answers. Hours come from the probe or from the recipe's
+`throughput`, money from the engines' prices. Prompts in other languages are taken to be like the probed ones,
+and a server with all slots in use to answer as fast as with the few of a small probe.
 """
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from polypref.builders.build import PIVOT, Build
+from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import ImportedScores, LanguageRule
 from polypref.builders.translate import texts
@@ -21,14 +23,27 @@ from polypref.engines.base import Answer, Engine, Request, Server
 from polypref.engines.budget import Meter, Price
 from polypref.engines.pool import Pool
 from polypref.engines.start import open_engine
+from polypref.schemas import Message
 from polypref.store.parts import read_parts
 
 BYTES_PER_TOKEN = 4
+FREE = Price()
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A number of rows, and of the tokens in all of them."""
+
+    rows: int = 0
+    tokens: int = 0
+
+    def __add__(self, other: "Size") -> "Size":
+        return Size(self.rows + other.rows, self.tokens + other.tokens)
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One stage in one language; None is not known."""
+    """The estimate for one stage in one language; `hours` is None if it is not known."""
 
     stage: str
     language: str
@@ -41,216 +56,243 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
-    """What one row takes of an engine: tokens written, as a factor of those read or absolute, and seconds, all slots in use."""
+class Rate:
+    """The tokens that an engine writes, for each row or, with `per_prompt_token`, for each token that it reads.
+
+    `seconds`: the time for a row while all slots of the engine are in use, if known.
+    """
 
     tokens: float
-    per_prompt_token: bool
-    seconds: float | None
+    per_prompt_token: bool = False
+    seconds: float | None = None
     measured: bool = False
 
 
+TRANSLATION = Rate(1.0, per_prompt_token=True)  # without a probe: as long as its source
+SCORE = Rate(0.0)  # a score is no text
+
+
 def estimate(build: Build, probe: int = 0) -> list[Line]:
-    """The stages of a prepared build. With `probe`, so many English prompts (or of the first language) are asked of every engine."""
-    recipe = build.recipe
-    sizes = {code: _sizes(build, code) for code in build.found if code in build.languages or code == PIVOT}
-    english = sizes.get(PIVOT, (0, 0))
-    prompts = {code: sizes.get(code, (0, 0)) for code in build.languages}
-    for code in build.languages:
-        if recipe.translate and code != PIVOT:
-            prompts[code] = (prompts[code][0] + english[0], prompts[code][1] + english[1])
-    measures = _probed(build, probe) if probe else {}
-    lines: list[Line] = []
+    """Return the estimates for a prepared build, stage by stage.
 
-    def add(
-        stage: str, name: str, code: str, size: tuple[int, int], default: tuple[float, bool], price: Price
-    ) -> int:
-        """A line, and the tokens written in it."""
-        rows, prompt_tokens = size
-        throughput = recipe.throughput.get(name)
-        measure = measures.get(name) or Measure(*default, None)
-        tokens = round(measure.tokens * (prompt_tokens if measure.per_prompt_token else rows))
-        seconds = (
-            rows * measure.seconds
-            if measure.seconds is not None
-            else (tokens or prompt_tokens) / throughput
-            if throughput
-            else None
-        )
-        hours = None if seconds is None else seconds / 3600
-        lines.append(
-            Line(
-                stage,
-                code,
-                rows,
-                prompt_tokens,
-                tokens,
-                hours,
-                price.of(prompt_tokens, tokens),
-                measure.measured,
-            )
-        )
-        return tokens
+    With `probe`, so many prompts, of English if it has any, are sent to every engine to measure it.
+    """
+    plan = _Plan(build, probe_engines(build, probe) if probe else {})
+    plan.translate_prompts()
+    for generator in build.recipe.complete.generators:
+        plan.complete(generator)
+    for scorer in build.recipe.score:
+        plan.score(scorer)
+    return plan.lines
 
-    if recipe.translate and recipe.translate.engine:
+
+class _Plan:
+    """The lines of an estimate, and the sizes that later stages read. The methods are a build's stages."""
+
+    def __init__(self, build: Build, rates: dict[str, Rate]) -> None:
+        self.build, self.recipe, self.rates = build, build.recipe, rates
+        self.lines: list[Line] = []
+        self.completions: dict[str, dict[str, Size]] = {}  # by generator and language
+        self.english = _count_prompts(build, PIVOT)
+        self.prompts: dict[str, Size] = {}
         for code in build.languages:
-            if code != PIVOT and PIVOT in build.found:
-                add("translate prompts", "translate", code, english, (1.0, True), Price())
-    written: dict[
-        tuple[str, str], tuple[int, int]
-    ] = {}  # rows and tokens of completions, by generator and language
-    for name, config in recipe.complete.generators.items():
-        if config.engine is None:
-            continue
-        price, longest = (
-            getattr(config.engine, "price", Price()),
-            (float(config.engine.sampling.max_tokens), False),
-        )
-        for code in (PIVOT,) if config.pivot else build.languages:
-            rows, tokens = prompts.get(code, english)
-            size = rows * config.samples, tokens * config.samples
-            written[name, code] = size[0], add(f"complete {name}", name, code, size, longest, price)
-        if config.pivot:
-            for code in build.languages:
-                if code != PIVOT:
-                    pivoted = written[name, PIVOT]
-                    written[name, code] = (
-                        pivoted[0],
-                        add(f"translate {name}", "translate", code, pivoted, (1.0, True), Price()),
-                    )
-    for scorer, scoring in recipe.score.items():
-        if not isinstance(scoring, LanguageRule | ImportedScores):
-            for code in build.languages:
-                found = [(size, prompts[code]) for (_, language), size in written.items() if language == code]
-                rows = sum(size[0] for size, _ in found)
-                read = sum(size[1] + prompt[1] for size, prompt in found)
-                add(f"score {scorer}", scorer, code, (rows, read), (0.0, False), Price())
-    return lines
+            self.prompts[code] = _count_prompts(build, code)
+            if self.recipe.translate and code != PIVOT:
+                self.prompts[code] += self.english
+        self.other_languages = [code for code in build.languages if code != PIVOT]
 
-
-def _sizes(build: Build, code: str) -> tuple[int, int]:
-    """The living source prompts of a language, and their tokens."""
-    rows = kept_rows(read_parts(build.workdir.table("prompts", "source", code, parts=build.parts)))
-    return rows.height, sum(map(_tokens, rows["prompt"].to_list()))
-
-
-def _tokens(messages: Sequence[dict[str, str]]) -> int:
-    return (
-        sum(len(message["content"].encode("utf-8", "surrogatepass")) for message in messages)
-        // BYTES_PER_TOKEN
-    )
-
-
-def _probed(build: Build, count: int) -> dict[str, Measure]:
-    """Asks every engine a few prompts; what it measured, by the engine's name (`translate` for the translator)."""
-    recipe, workdir = build.recipe, build.workdir
-    code = PIVOT if PIVOT in build.found else next(iter(build.found))
-    rows = (
-        kept_rows(read_parts(workdir.table("prompts", "source", code, parts=build.parts)))
-        .sort("prompt_id")
-        .head(count + 1)
-    )
-    prompts = rows["prompt"].to_list()
-    measures: dict[str, Measure] = {}
-    given: list[tuple[list[dict[str, str]], Answer]] = []
-    with Meter(recipe.budget, workdir) as meter:
-        for name, config in recipe.complete.generators.items():
-            if config.engine:
-                engine = open_engine(config.engine, name, workdir)
-                found, seconds = _asked(build, meter, engine, [[Request(prompt)] for prompt in prompts])
-                given += [(prompt, answer) for prompt, answer in zip(prompts, found, strict=True) if answer]
-                measures[name] = Measure(
-                    _mean([answer.tokens for answer in found if answer]), False, seconds, True
+    def translate_prompts(self) -> None:
+        if self.recipe.translate is None or PIVOT not in self.build.prompt_counts:
+            return
+        if self.recipe.translate.engine:
+            for code in self.other_languages:
+                translated = self._add("translate prompts", "translate", code, self.english, TRANSLATION)
+                self._estimate_quality(
+                    "prompts", code, self.english, translated, self.recipe.translate.filters
                 )
-        target = next((code for code in build.languages if code != PIVOT), None)
-        if recipe.translate and recipe.translate.engine and target and code == PIVOT:
-            engine = open_engine(recipe.translate.engine, "translate", workdir)
-            asked = [
-                list(next(texts([[message["content"] for message in prompt]], target, recipe.translate)))
-                for prompt in prompts
-            ]
-            found, seconds = _asked(build, meter, engine, asked)
-            read = sum(map(_tokens, prompts))
-            measures["translate"] = Measure(
-                sum(answer.tokens for answer in found if answer) / max(1, read), True, seconds, True
-            )
+
+    def complete(self, generator: str) -> None:
+        config = self.recipe.complete.generators[generator]
+        if config.engine is None:
+            return
+        price = getattr(config.engine, "price", FREE)
+        longest = Rate(config.engine.sampling.max_tokens)
+        written = self.completions[generator] = {}
+        for code in (PIVOT,) if config.pivot else self.build.languages:
+            prompts = self.prompts.get(code, self.english)
+            size = Size(config.samples * prompts.rows, config.samples * prompts.tokens)
+            written[code] = self._add(f"complete {generator}", generator, code, size, longest, price)
+        if config.pivot:
+            for code in self.other_languages:
+                written[code] = self._add(
+                    f"translate {generator}", "translate", code, written[PIVOT], TRANSLATION
+                )
+                filters = self.recipe.complete.filters
+                self._estimate_quality(generator, code, written[PIVOT], written[code], filters)
+
+    def score(self, scorer: str) -> None:
+        if isinstance(self.recipe.score[scorer], LanguageRule | ImportedScores):
+            return
+        for code in self.build.languages:
+            size = Size()
+            for completions in self.completions.values():
+                if code in completions:
+                    size += completions[code] + Size(0, self.prompts[code].tokens)
+            self._add(f"score {scorer}", scorer, code, size, SCORE)
+
+    def _estimate_quality(
+        self, rows: str, code: str, source: Size, translated: Size, filters: Filters
+    ) -> None:
+        if filters.quality is not None:
+            size = translated + Size(0, source.tokens)
+            self._add(f"quality of {rows}", "quality", code, size, SCORE)
+
+    def _add(
+        self, stage: str, engine: str, code: str, size: Size, default: Rate, price: Price = FREE
+    ) -> Size:
+        """Add the line of an engine that reads `size`; return the size of what it writes."""
+        rate = self.rates.get(engine, default)
+        tokens = round(rate.tokens * (size.tokens if rate.per_prompt_token else size.rows))
+        throughput = self.recipe.throughput.get(engine)
+        hours = None
+        if rate.seconds is not None:
+            hours = size.rows * rate.seconds / 3600
+        elif throughput:
+            hours = (tokens or size.tokens) / throughput / 3600
+        cost = price.of(size.tokens, tokens)
+        self.lines.append(Line(stage, code, size.rows, size.tokens, tokens, hours, cost, rate.measured))
+        return Size(size.rows, tokens)
+
+
+def _count_prompts(build: Build, code: str) -> Size:
+    """Return the size of a language's kept source prompts."""
+    if code not in build.prompt_counts:
+        return Size()
+    rows = kept_rows(read_parts(build.workdir.table("prompts", "source", code, parts=build.parts)))
+    contents = pl.col("prompt").list.eval(pl.element().struct.field("content").str.len_bytes())
+    tokens = rows.select(contents.list.sum() // BYTES_PER_TOKEN).to_series()
+    return Size(rows.height, int(tokens.sum()))
+
+
+def probe_engines(build: Build, count: int) -> dict[str, Rate]:
+    """Measure every engine but quality models by a few prompts; return their rates by name.
+
+    The translator's name is `translate`.
+
+    One prompt more than `count` is sent, first of all: it loads the model, so its time does not count.
+    """
+    recipe = build.recipe
+    code = PIVOT if PIVOT in build.prompt_counts else next(iter(build.prompt_counts))
+    rows = read_parts(build.workdir.table("prompts", "source", code, parts=build.parts))
+    prompts = kept_rows(rows).sort("prompt_id").head(count + 1)["prompt"].to_list()
+    rates: dict[str, Rate] = {}
+    conversations: list[list[Message]] = []
+    with Meter(recipe.budget, build.workdir) as meter:
+        for generator, config in recipe.complete.generators.items():
+            if config.engine:
+                engine = open_engine(config.engine, generator, build.workdir)
+                answers, seconds = _time_engine(
+                    build, meter, engine, [[Request(prompt)] for prompt in prompts]
+                )
+                answered = [answer for answer in answers if answer]
+                tokens = sum(answer.tokens for answer in answered)
+                rates[generator] = Rate(tokens / max(1, len(answered)), seconds=seconds, measured=True)
+                for prompt, answer in zip(prompts, answers, strict=True):
+                    if answer:
+                        conversations.append([*prompt, {"role": "assistant", "content": answer.text}])
+        if code == PIVOT:
+            rates |= _probe_translator(build, meter, prompts)
         for scorer, scoring in recipe.score.items():
-            if not isinstance(scoring, LanguageRule | ImportedScores) and given:
-                engine = open_engine(scoring, scorer, workdir)
-                chats = [
-                    [Request([*prompt, {"role": "assistant", "content": answer.text}])]
-                    for prompt, answer in given
-                ]
-                _, seconds = _asked(build, meter, engine, chats)
-                measures[scorer] = Measure(0.0, False, seconds, True)
-    return measures
+            if conversations and not isinstance(scoring, LanguageRule | ImportedScores):
+                engine = open_engine(scoring, scorer, build.workdir)
+                requests = [[Request(conversation)] for conversation in conversations]
+                _, seconds = _time_engine(build, meter, engine, requests)
+                rates[scorer] = Rate(0.0, seconds=seconds, measured=True)
+    return rates
 
 
-def _asked(
-    build: Build, meter: Meter, engine: Engine, groups: list[list[Request]]
+def _probe_translator(build: Build, meter: Meter, prompts: Sequence[Sequence[Message]]) -> dict[str, Rate]:
+    """Measure the translator, if there is one, into the first language that is not English."""
+    config = build.recipe.translate
+    targets = [code for code in build.languages if code != PIVOT]
+    if config is None or config.engine is None or not targets:
+        return {}
+    engine = open_engine(config.engine, "translate", build.workdir)
+    groups, read = [], 0
+    for prompt in prompts:
+        contents = [message["content"] for message in prompt]
+        read += sum(len(content.encode()) for content in contents) // BYTES_PER_TOKEN
+        # The first requests alone: those that follow (corrections, back-translation) depend on their answers.
+        groups.append(list(next(texts([contents], targets[0], config), [])))
+    answers, seconds = _time_engine(build, meter, engine, groups)
+    tokens = sum(answer.tokens for answer in answers if answer)
+    return {"translate": Rate(tokens / max(1, read), per_prompt_token=True, seconds=seconds, measured=True)}
+
+
+def _time_engine(
+    build: Build, meter: Meter, engine: Engine, groups: Sequence[Sequence[Request]]
 ) -> tuple[list[Answer | None], float | None]:
-    """The answers to all groups, and the seconds a group takes while the engine is full; the first group loads the model."""
-    log = build.workdir.open_log(engine.fingerprint)
+    """Return the answers to all groups of requests, and the seconds for a group while the engine is full.
 
-    async def ask() -> tuple[list[Answer | None], float | None]:
+    The seconds are None if all answers were in the log.
+    """
+    log = build.workdir.open_log(engine.fingerprint)
+    requests = [request for group in groups[1:] for request in group]
+
+    async def ask() -> tuple[list[Answer | None], float, bool]:
         pool = Pool(engine, log, meter=meter)
         try:
             first = await pool.ask(groups[0])
-            known, began = len(log), time.monotonic()
-            rest = await pool.ask([request for group in groups[1:] for request in group])
-            return [*first, *rest], time.monotonic() - began if len(
-                log
-            ) > known else None  # None: all of it was in the log
+            logged, started = len(log), time.monotonic()
+            rest = await pool.ask(requests)
+            return [*first, *rest], time.monotonic() - started, len(log) > logged
         finally:
             await pool.close()
 
-    found, seconds = asyncio.run(ask())
-    if seconds is None:
-        return found, None
-    if isinstance(engine, Server):  # a round takes as long as a call, however many are under way
-        rounds = -(-(len(groups) - 1) // engine.concurrency)
-        return found, seconds / rounds / engine.concurrency
-    return found, seconds / (len(groups) - 1)
-
-
-def _mean(values: Sequence[int]) -> float:
-    return sum(values) / len(values) if values else 0.0
+    answers, seconds, asked = asyncio.run(ask())
+    if not asked:
+        return answers, None
+    timed = len(groups) - 1
+    if isinstance(engine, Server):  # a round of calls takes as long as one call
+        rounds = -(-timed // engine.concurrency)
+        return answers, seconds / rounds / engine.concurrency
+    return answers, seconds / timed
 
 
 def print_plan(lines: list[Line], title: str) -> None:
-    """A table: a line a stage and language, the stages' and the whole's sums."""
+    """Print a table: a line for each stage and language, and the sums."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
-    for column in ("stage", "language", "rows", "tokens read", "tokens written", "hours", "cost"):
-        table.add_column(column, justify="left" if column in ("stage", "language") else "right", no_wrap=True)
-    stages: dict[str, list[Line]] = defaultdict(list)
-    for line in lines:
-        stages[line.stage].append(line)
-    for stage, parts in stages.items():
-        for line in parts:
+    for column in ("stage", "language"):
+        table.add_column(column, no_wrap=True)
+    for column in ("rows", "tokens read", "tokens written", "hours", "cost"):
+        table.add_column(column, justify="right", no_wrap=True)
+    stages = dict.fromkeys(line.stage for line in lines)
+    for stage in stages:
+        stage_lines = [line for line in lines if line.stage == stage]
+        for line in stage_lines:
             table.add_row(stage, line.language, *_cells([line]))
-        table.add_row(stage, "all", *_cells(parts), style="bold", end_section=True)
+        table.add_row(stage, "all", *_cells(stage_lines), style="bold", end_section=True)
     table.add_row("all", "all", *_cells(lines), style="bold")
     Console().print(table)
     if any(line.hours is None for line in lines):
         print(
-            "Hours are not known: give `throughput: {NAME: TOKENS_A_SECOND}` in the recipe, or measure with --probe N."
+            "Hours are not known: give `throughput: {NAME: TOKENS_PER_SECOND}` in the recipe, "
+            "or measure with --probe N."
         )
     if not all(line.measured for line in lines if line.tokens):
-        print("Tokens written are at most so many: as many as max_tokens allows. Measure with --probe N.")
+        print("Tokens written are an upper bound: as many as max_tokens allows. Measure with --probe N.")
 
 
 def _cells(lines: Sequence[Line]) -> list[str]:
-    hours = None if any(line.hours is None for line in lines) else sum(line.hours or 0.0 for line in lines)
-    counts = [
-        sum(line.rows for line in lines),
-        sum(line.prompt_tokens for line in lines),
-        sum(line.tokens for line in lines),
-    ]
-    return [
-        *(f"{count:,}" for count in counts),
-        "?" if hours is None else f"{hours:,.2f}",
-        f"{sum(line.cost for line in lines):,.2f}",
-    ]
+    """Return the sums of some lines; hours are `?` if those of one line are not known."""
+    rows = sum(line.rows for line in lines)
+    prompt_tokens = sum(line.prompt_tokens for line in lines)
+    tokens = sum(line.tokens for line in lines)
+    cost = sum(line.cost for line in lines)
+    hours = "?"
+    if all(line.hours is not None for line in lines):
+        hours = f"{sum(line.hours or 0.0 for line in lines):,.2f}"
+    return [f"{rows:,}", f"{prompt_tokens:,}", f"{tokens:,}", hours, f"{cost:,.2f}"]

@@ -1,7 +1,7 @@
-"""Prompts, the first stage: read from their sources, filtered and sampled. Every later row keeps the ids given here.
+"""Prompts, the first stage: read from their sources, filtered and sampled.
 
-Rows that cannot be used stay in the table with the reason: not_text, unknown_language, duplicate, the name of a filter,
-near_duplicate, contaminated, not_sampled.
+Every later row keeps the ids given here. Rows that cannot be used stay in the table with the reason:
+not_text, unknown_language, duplicate, the name of a filter, near_duplicate, contaminated, not_sampled.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ NO_LANGUAGE = "und"  # the ISO 639-3 code of undetermined languages
 
 
 def write_prompts(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
-    """Write the parts of the source prompts (`prompts/source/LANGUAGE`), unless they are of the same sources already.
+    """Write the parts of the source prompts (`prompts/source/LANGUAGE`) unless they are up to date.
 
     Returns {language: rows} of all languages in the sources.
     """
@@ -60,8 +60,8 @@ def _key(config: Prompts, seed: int) -> str:
 def read_prompts(sources: Iterable[Table], turns: str) -> pl.DataFrame:
     """Return every row of the sources as a row of the prompts table.
 
-    Rows that are not text or of no known language are rejected as such; of equal prompts all but the first are rejected
-    as duplicates. Such rows get an id of their own, from their place in their source.
+    Rows that are not text or of no known language are rejected as such; of equal prompts all but the first
+    are rejected as duplicates. Such rows get an id of their own, from their place in their source.
     """
     rows: list[dict[str, Any]] = []
     ids: set[str] = set()
@@ -102,7 +102,7 @@ def text_of(column: str) -> pl.Expr:
 
 
 def filtered_prompts(rows: pl.DataFrame, config: Prompts) -> pl.DataFrame:
-    """Apply the filters, then reject near-duplicates and overlap with evaluation sets where the recipe says so."""
+    """Apply the filters and reject near-duplicates and overlap with evaluation sets, as the recipe says."""
     rows = apply_filters(rows, config.filters, text=text_of("prompt"))
     if config.near_duplicates is not None:
         rows = _reject_near_duplicates(rows, config.near_duplicates)
@@ -125,7 +125,7 @@ def _reject_near_duplicates(rows: pl.DataFrame, similarity: float) -> pl.DataFra
 
 
 def _reject_contaminated(rows: pl.DataFrame, evaluation_sets: Iterable[Table], least: float) -> pl.DataFrame:
-    """Measure the overlap with evaluation sets, and reject where a prompt contains `least` of an item or more."""
+    """Reject prompts that contain a share of `least` or more of an item of an evaluation set."""
     rows = rows.with_row_index("row")
     kept = kept_rows(rows).select("row", text=text_of("prompt"))
     shares = overlaps(kept["text"].to_list(), evaluation_items(evaluation_sets))
@@ -136,9 +136,9 @@ def _reject_contaminated(rows: pl.DataFrame, evaluation_sets: Iterable[Table], l
 
 
 def sample_prompts(rows: pl.DataFrame, count: int | None, seed: int) -> pl.DataFrame:
-    """Reject all but `count` of each language's kept prompts: those with the lowest hashes of their ids and the seed.
+    """Reject all but `count` of the kept prompts of each language.
 
-    A larger sample therefore contains a smaller one.
+    The lowest hashes of id and seed stay, so a larger sample contains a smaller one.
     """
     if count is None:
         return rows

@@ -1,69 +1,72 @@
-"""What a build publishes, as folders with cards: kept prompts, scored completions, what was rejected, pairs; and the funnel."""
+"""Publish a build: folders with cards of kept prompts, scored completions, rejected rows and pairs."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from polypref.builders.build import PIVOT, Build
-from polypref.builders.recipe import ImportedScores, LanguageRule
+from polypref.builders.filters.measures import kept_rows
+from polypref.builders.models import describe_models
 from polypref.builders.tables.read import digest, name
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
-from polypref.cards.licences import card_license, known_license
-from polypref.config import Config
-from polypref.engines.config import HttpGenerator, PseudoTranslator
+from polypref.cards.licences import known_license
 from polypref.errors import InputError
 from polypref.schemas import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
 from polypref.store.parts import Part
 
-NOT_SETTINGS = {"kind", "model", "revision", "base_url", "dtype", "tokens_per_batch"}
-
 
 def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> Funnel:
-    """Writes `published/prompts`, `completions`, `rejected` and `pairs`; returns the funnel.
+    """Write `published/prompts`, `completions`, `rejected` and `pairs`; return the funnel.
 
-    Raises InputError where calls failed for now, unless told that incomplete tables may go out.
+    Raises InputError where calls failed for now, unless `allow_incomplete` is set.
     """
-    failed = sum(
-        about.incomplete
-        for code in build.languages
-        for part in build.pair_parts(code)
-        if (about := part.read_info())
-    )
+    failed = 0
+    for code in build.languages:
+        for part in build.pair_parts(code):
+            info = part.read_info()
+            failed += info.incomplete if info else 0
     if failed and not allow_incomplete:
         raise InputError(
-            f"{build.workdir.path}: {failed} calls failed for now; run again, or publish with --allow-incomplete"
+            f"{build.workdir.path}: {failed} calls failed for now; run again, "
+            "or publish with --allow-incomplete"
         )
-    recipe = build.recipe
     funnel = make_funnel(build)
-    facts: dict[str, Any] = {
+    facts = _facts(build, recipe_text) | {"funnel": funnel}
+    title = facts["name"]
+    folder = build.workdir.published
+    write_dataset(folder / "prompts", "prompts", kept_prompts(build), facts | {"name": f"{title}-prompts"})
+    completions = facts | {"name": f"{title}-completions"}
+    write_dataset(folder / "completions", "candidates", scored_completions(build), completions)
+    write_dataset(
+        folder / "rejected", "rejected", rejected_rows(build), facts | {"name": f"{title}-rejected"}
+    )
+    write_dataset(folder / "pairs", "pairs", pairs(build), facts)
+    return funnel
+
+
+def _facts(build: Build, recipe_text: str) -> dict[str, Any]:
+    """Return what the cards say of all folders, as cards/folder.py describes it, without the funnel."""
+    recipe = build.recipe
+    sources = recipe.prompts.sources
+    licenses = {name(source): source.license or known_license(name(source)) for source in sources}
+    return {
         "name": recipe.publish.name,
         "title": recipe.publish.title,
         "license": recipe.publish.license,
         "test_share": recipe.publish.test_share,
         "notes": list(recipe.publish.notes),
         "recipe": recipe_text,
-        "sources": [name(source) for source in recipe.prompts.sources],
-        "source_revisions": {name(source): digest(source) for source in recipe.prompts.sources},
-        "source_licenses": {
-            name(s): found for s in recipe.prompts.sources if (found := s.license or known_license(name(s)))
-        },
-        "source_datasets": [source.repo for source in recipe.prompts.sources if source.repo],
-        "models": models(build),
-        "funnel": funnel,
+        "sources": [name(source) for source in sources],
+        "source_revisions": {name(source): digest(source) for source in sources},
+        "source_licenses": {source: license for source, license in licenses.items() if license},
+        "source_datasets": [source.repo for source in sources if source.repo],
+        "models": describe_models(build),
     }
-    folder = build.workdir.published
-    named = facts["name"]
-    write_dataset(folder / "prompts", "prompts", prompts(build), facts | {"name": f"{named}-prompts"})
-    write_dataset(
-        folder / "completions", "candidates", candidates(build), facts | {"name": f"{named}-completions"}
-    )
-    write_dataset(folder / "rejected", "rejected", rejected(build), facts | {"name": f"{named}-rejected"})
-    write_dataset(folder / "pairs", "pairs", pairs(build), facts)
-    return funnel
 
 
 def recipe_text(
@@ -72,113 +75,107 @@ def recipe_text(
     values: Mapping[str, str] | None = None,
     limit: int | None = None,
 ) -> str:
-    """The recipe's text with what the command line changed of it, as comments; of paths on this machine the last part alone."""
-    said = [
-        f"--set {name}={Path(value).name if Path(value).exists() else value}"
-        for name, value in (values or {}).items()
-    ]
-    said += [f"--limit {limit}"] if limit else []
+    """Return the recipe's text with the options of the command line that change it, as comments.
+
+    Of paths on this machine only the last part is shown: the text is published.
+    """
+    options = []
+    for key, value in (values or {}).items():
+        options.append(f"--set {key}={Path(value).name if Path(value).exists() else value}")
+    if limit:
+        options.append(f"--limit {limit}")
     for overlay in overlays:
-        said += [
-            f"--overlay {overlay.name}:",
-            *(f"  {line}".rstrip() for line in overlay.read_text("utf-8").splitlines()),
-        ]
-    changes = "".join(f"# {line}\n" for line in ["Run with:", *said]) if said else ""
-    return f"{recipe.read_text('utf-8').rstrip()}\n{changes}"
+        options.append(f"--overlay {overlay.name}:")
+        options += [f"  {line}".rstrip() for line in overlay.read_text("utf-8").splitlines()]
+    text = f"{recipe.read_text('utf-8').rstrip()}\n"
+    if options:
+        text += "".join(f"# {line}\n" for line in ["Run with:", *options])
+    return text
 
 
-def prompts(build: Build) -> dict[str, pl.LazyFrame]:
-    """The kept prompts of every language."""
-    kept = {
-        code: [part.path for group in build.prompt_parts(code) for part in group] for code in build.languages
-    }
-    return {
-        code: pl.scan_parquet(paths).filter(pl.col("rejected_by").is_null()) for code, paths in kept.items()
-    }
+def kept_prompts(build: Build) -> dict[str, pl.LazyFrame]:
+    """Return the kept prompts of every language."""
+    return {code: kept_rows(_scan(_prompt_parts(build, code), "prompts")) for code in build.languages}
 
 
 def pairs(build: Build) -> dict[str, pl.LazyFrame]:
-    """The pairs of every language."""
-    paths = {code: [part.path for part in build.pair_parts(code)] for code in build.languages}
-    return {
-        code: pl.scan_parquet(p).filter(pl.col("rejected_by").is_null()).select(*TABLES["pairs"])
-        for code, p in paths.items()
-    }
+    """Return the pairs of every language."""
+    ranked = {code: _scan(build.pair_parts(code), "ranked") for code in build.languages}
+    return {code: kept_rows(rows).select(*TABLES["pairs"]) for code, rows in ranked.items()}
 
 
-def candidates(build: Build) -> dict[str, pl.LazyFrame]:
-    """The kept completions of every language with their prompt, all of their scores and their rank by the pairs' scorer.
+def scored_completions(build: Build) -> dict[str, pl.LazyFrame]:
+    """Return the kept completions of every language with prompt, scores, and rank by the pairs' scorer.
 
-    Completions that were written in English to be translated are among them, whether English is built or not.
+    The English completions that were written to be translated are included, even if English is not built.
     """
-    recipe = build.recipe
-    pivots = (
-        {PIVOT} if any(generator.pivot for generator in recipe.complete.generators.values()) else set[str]()
+    codes = {*build.languages, PIVOT} if build.recipe.complete.has_pivot else set(build.languages)
+    return {code: _scored_completions(build, code) for code in sorted(codes)}
+
+
+def _scored_completions(build: Build, code: str) -> pl.LazyFrame:
+    score_parts = []
+    for scorer in build.recipe.score:
+        score_parts += _all_parts(build.score_tables(scorer, code))
+    scores = _scan(score_parts, "scores")
+    prompts = kept_rows(_scan(_prompt_parts(build, code), "prompts")).select(*PROMPT_KEY, "prompt")
+    completions = kept_rows(_scan(_all_parts(build.completion_tables(code)), "completions"))
+    every_score = (
+        scores.sort("scorer")
+        .group_by(COMPLETION_KEY, maintain_order=True)
+        .agg(scores=pl.struct(name="scorer", value="score"))
     )
-    out = {}
-    for code in sorted({*build.languages, *pivots}):
-        completions = _scan(part for parts in build.completion_tables(code).values() for part in parts)
-        prompts = _scan(part for group in build.prompt_parts(code) for part in group)
-        scores = _scan(
-            part
-            for scorer in recipe.score
-            for parts in build.score_tables(scorer, code).values()
-            for part in parts
-        )
-        if completions is None or prompts is None:
-            continue
-        scores = pl.LazyFrame(schema=TABLES["scores"]) if scores is None else scores
-        every = (
-            scores.sort("scorer")
-            .group_by(COMPLETION_KEY, maintain_order=True)
-            .agg(scores=pl.struct(name="scorer", value="score"))
-        )
-        ranking = scores.filter(pl.col("scorer") == recipe.pair.scorer).select(*COMPLETION_KEY, "score")
-        living = prompts.filter(pl.col("rejected_by").is_null()).select(*PROMPT_KEY, "prompt")
-        kept = completions.filter(pl.col("rejected_by").is_null()).join(living, on=PROMPT_KEY)
-        scored = kept.join(every, on=COMPLETION_KEY, how="left").join(ranking, on=COMPLETION_KEY, how="left")
-        rank = pl.col("score").rank("min", descending=True).over(PROMPT_KEY)
-        out[code] = scored.with_columns(rank=rank)
-    return out
+    score = scores.filter(scorer=build.recipe.pair.scorer).select(*COMPLETION_KEY, "score")
+    rows = (
+        completions.join(prompts, on=PROMPT_KEY)
+        .join(every_score, on=COMPLETION_KEY, how="left")
+        .join(score, on=COMPLETION_KEY, how="left")
+    )
+    return rows.with_columns(rank=pl.col("score").rank("min", descending=True).over(PROMPT_KEY))
 
 
-def rejected(build: Build) -> dict[str, pl.LazyFrame]:
-    """What was left out of every language at which stage and why, with its text; of prompts without a pair the reason alone."""
-    out = {}
+def rejected_rows(build: Build) -> dict[str, pl.LazyFrame]:
+    """Return the rejected rows of every language with stage, reason and text.
+
+    Prompts without a pair have no text here.
+    """
+    answer = pl.struct(role=pl.lit("assistant"), content=pl.col("completion").fill_null(""))
+    rows = {}
     for code in build.languages:
-        groups = {
-            "prompts": (
-                _scan(part for group in build.prompt_parts(code) for part in group),
-                pl.col("prompt"),
-            ),
-            "completions": (
-                _scan(part for parts in build.completion_tables(code).values() for part in parts),
-                pl.concat_list(
-                    pl.struct(role=pl.lit("assistant"), content=pl.col("completion").fill_null(""))
-                ),
-            ),
-            "pairs": (_scan(build.pair_parts(code)), pl.lit(None, dtype=MESSAGES)),
-        }
-        found = []
-        for stage, (rows, messages) in groups.items():
-            if rows is None:
-                continue
-            there = rows.collect_schema().names()
-            schema = TABLES["rejected"]
-            columns = [
-                (pl.col(c) if c in there else pl.lit(None)).cast(schema[c]).alias(c)
-                for c in schema
-                if c not in ("stage", "messages")
-            ]
-            left_out = rows.filter(pl.col("rejected_by").is_not_null())
-            found.append(left_out.select(*columns, stage=pl.lit(stage), messages=messages).select(*schema))
-        out[code] = pl.concat(found) if found else pl.LazyFrame(schema=TABLES["rejected"])
-    return out
+        prompts = _scan(_prompt_parts(build, code), "prompts")
+        completions = _scan(_all_parts(build.completion_tables(code)), "completions")
+        ranked = _scan(build.pair_parts(code), "ranked")
+        stages = [
+            _rejected(prompts, "prompts", pl.col("prompt")),
+            _rejected(completions, "completions", pl.concat_list(answer)),
+            _rejected(ranked, "pairs", pl.lit(None, MESSAGES)),
+        ]
+        rows[code] = pl.concat(stages)
+    return rows
 
 
-def _scan(parts: Iterable[Part]) -> pl.LazyFrame | None:
+def _rejected(rows: pl.LazyFrame, stage: str, messages: pl.Expr) -> pl.LazyFrame:
+    """Return a stage's rejected rows in the columns of `rejected`; columns that the stage lacks are null."""
+    rows = rows.filter(pl.col("rejected_by").is_not_null())
+    rows = rows.with_columns(stage=pl.lit(stage), messages=messages)
+    schema = TABLES["rejected"]
+    present = rows.collect_schema().names()
+    missing = [pl.lit(None, dtype).alias(column) for column, dtype in schema.items() if column not in present]
+    return rows.with_columns(missing).select(pl.col(column).cast(dtype) for column, dtype in schema.items())
+
+
+def _prompt_parts(build: Build, code: str) -> list[Part]:
+    return list(chain.from_iterable(build.prompt_parts(code)))
+
+
+def _all_parts(tables: Mapping[str, Iterable[Part]]) -> list[Part]:
+    return list(chain.from_iterable(tables.values()))
+
+
+def _scan(parts: Iterable[Part], table: str) -> pl.LazyFrame:
+    """Return the rows of the parts that exist."""
     paths = [part.path for part in parts if part.path.exists()]
-    return pl.scan_parquet(paths) if paths else None
+    return pl.scan_parquet(paths) if paths else pl.LazyFrame(schema=TABLES[table])
 
 
 def make_funnel(build: Build) -> Funnel:
@@ -187,58 +184,15 @@ def make_funnel(build: Build) -> Funnel:
     Languages that the recipe does not build have the one stage `prompts`.
     """
     funnel: Funnel = []
-    for code in sorted({*build.languages, *build.found}):
+    for code in sorted({*build.languages, *build.prompt_counts}):
         if code in build.languages:
-            prompts = [part for group in build.prompt_parts(code) for part in group]
+            prompts = _prompt_parts(build, code)
             stages = {"prompts": prompts, **build.completion_tables(code), "pairs": build.pair_parts(code)}
         else:
             stages = {"prompts": build.workdir.table("prompts", "source", code, parts=build.parts)}
         for stage, parts in stages.items():
             funnel += _count_rows(stage, code, parts)
     return funnel
-
-
-def models(build: Build) -> list[dict[str, Any]]:
-    """Role, name, model, resolved revision, settings and licence (None: not known) of every engine of the recipe."""
-    recipe, found = build.recipe, list[dict[str, Any]]()
-    engines: list[tuple[str, str, Any]] = []
-    if recipe.translate and recipe.translate.engine:
-        engines.append(("translator", recipe.translate.translator, recipe.translate.engine))
-    engines += [
-        ("generator", generator, config.engine)
-        for generator, config in recipe.complete.generators.items()
-        if config.engine
-    ]
-    engines += [
-        ("reward model", scorer, config)
-        for scorer, config in recipe.score.items()
-        if not isinstance(config, LanguageRule | ImportedScores)
-    ]
-    for role, called, config in engines:
-        if isinstance(config, HttpGenerator):
-            model, revision, license = config.model, f"as served at {config.base_url}", known_license(config.model)
-        elif isinstance(config, PseudoTranslator):
-            model, revision, license = "pseudo-localisation", "", None
-        else:
-            resolved = build.workdir.resolve(config.model, config.revision)
-            model, revision = resolved.model, resolved.revision
-            license = known_license(model) or card_license(resolved.location, resolved.hub_revision)
-        about: dict[str, Any] = {"role": role, "name": called, "model": model, "revision": revision}
-        found.append(about | {"settings": settings(config), "license": license})
-    imported = [(g, name(c.imported)) for g, c in recipe.complete.generators.items() if c.imported]
-    nothing: dict[str, Any] = {"revision": "", "settings": {}, "license": None}
-    return found + [
-        {"role": "generator", "name": g, "model": f"imported from {table}"} | nothing for g, table in imported
-    ]
-
-
-def settings(config: Config) -> dict[str, Any]:
-    """What an engine was told beside its model, as one flat table: the fields that can change an answer."""
-    told = config.identity()
-    flat = {key: value for key, value in told.items() if not isinstance(value, dict)}
-    for nested in (value for value in told.values() if isinstance(value, dict)):
-        flat |= nested
-    return {key: value for key, value in flat.items() if key not in NOT_SETTINGS and value not in (None, [])}
 
 
 def _count_rows(stage: str, language: str, parts: Iterable[Part]) -> Funnel:

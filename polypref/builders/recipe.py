@@ -1,4 +1,4 @@
-"""The shape of a recipe: what to build, as YAML. One config a stage, in the order in which a row passes through them."""
+"""The recipe of a build, as YAML: one config for each stage, in the order in which a row passes them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,10 +13,11 @@ from polypref.engines.config import Generator, RewardModel, Translator, VllmRewa
 
 
 class Prompts(Config):
-    """Where prompts come from, what is dropped of them, and how many are kept (drawn by hashing their ids).
+    """Where prompts come from, which are rejected, and how many of each language are kept (`sample`).
 
-    `near_duplicates`: the similarity (0.8 is usual) from which one of two prompts of a language goes; none go by default.
-    `evaluation_sets`: tables whose items no prompt may hold, or hold an `overlap` of.
+    `near_duplicates` is the similarity from which one of two prompts is rejected; 0.8 is usual, and by
+    default none are. A prompt is rejected, too, if it contains a share of `overlap` or more of an item of the
+    `evaluation_sets`.
     """
 
     sources: tuple[Table, ...] = Field(min_length=1)
@@ -29,9 +30,10 @@ class Prompts(Config):
 
 
 class Translate(Config):
-    """How English prompts, and completions with a pivot, get into the other languages.
+    """How English prompts, and English completions of generators with a pivot, get into the other languages.
 
-    `back_translation` is the least chrF (0 to 100) between the English sentences and their translation back into English.
+    `back_translation` is the lowest chrF (0 to 100) to keep a row, between its English sentences and their
+    translation there and back.
     """
 
     engine: Translator | None = None
@@ -49,13 +51,16 @@ class Translate(Config):
 
     @property
     def translator(self) -> str:
-        """The engine's name in the tables: the last part of its model's."""
+        """The engine's name in the tables: the last part of its model's name."""
         assert self.engine is not None
         return self.engine.model.rstrip("/").rsplit("/", 1)[-1]
 
 
 class Completer(Config):
-    """One generator: an engine, or rows that somebody else made. With a `pivot` it writes in that language and is translated."""
+    """One generator: an engine or a table of completions. With a `pivot` it writes in that language only.
+
+    Its completions are then translated.
+    """
 
     engine: Generator | None = None
     imported: Table | None = Field(None, alias="import")
@@ -70,10 +75,15 @@ class Completer(Config):
 
 
 class Complete(Config):
-    """The generators by name, and what is dropped of their completions."""
+    """The generators by name, and the filters of their completions."""
 
     generators: dict[str, Completer] = Field(min_length=1)
     filters: Filters = Filters()
+
+    @property
+    def has_pivot(self) -> bool:
+        """True if a generator writes in English and is translated."""
+        return any(generator.pivot for generator in self.generators.values())
 
 
 class LanguageRule(Config):
@@ -83,7 +93,7 @@ class LanguageRule(Config):
 
 
 class ImportedScores(Config):
-    """Scores that somebody else made: a file with the names of its columns; `id` is the prompt's, as in its source."""
+    """Scores from a file, with the names of its columns; `id` is the prompt's id in its source."""
 
     kind: Literal["import"]
     path: Path
@@ -97,11 +107,11 @@ Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores
 
 
 class Pair(Config):
-    """Which two completions of a prompt become chosen and rejected, by whose scores, and by how much they must differ.
+    """How two completions of a prompt become chosen and rejected: by which scorer, at which least difference.
 
-    native-vs-translated: two candidates, the higher score is chosen whatever its origin (the paper).
-    native-chosen: the chosen one is native and scores higher, else no pair. native-vs-native and translate-all: both of
-    that origin. best-vs-worst: of all candidates.
+    native-vs-translated: a native and a translated one; the higher score is chosen, whatever its origin (the
+    paper). native-chosen: the native one is chosen, and scores higher, or there is no pair. native-vs-native,
+    translate-all: both native, both translated. best-vs-worst: the best and the worst of all.
     """
 
     builder: Literal[
@@ -112,9 +122,10 @@ class Pair(Config):
 
 
 class Publish(Config):
-    """What the published folders say, and which share of the prompts is their test split.
+    """What the cards of the published folders say, and the share of prompts in their test split.
 
-    Without a `license` the one holds that follows from those of sources and models, where these are known.
+    Without a `license`, the one that follows from the licences of sources and models is named, if these are
+    known.
     """
 
     name: str
@@ -125,7 +136,10 @@ class Publish(Config):
 
 
 class Recipe(Config):
-    """A whole build."""
+    """A whole build.
+
+    `throughput`: tokens per second by generator or scorer, or of `translate`, for `polypref plan`.
+    """
 
     languages: Operational[tuple[str, ...]]
     seed: int = 0
@@ -136,9 +150,7 @@ class Recipe(Config):
     pair: Pair
     publish: Publish
     budget: Operational[Budget] = Budget()
-    throughput: Operational[dict[str, float]] = Field(
-        {}
-    )  # tokens a second, by generator or scorer, or `translate`: for `polypref plan`
+    throughput: Operational[dict[str, float]] = Field({})
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":
@@ -146,8 +158,15 @@ class Recipe(Config):
             raise ValueError(
                 f"pair.scorer: unknown scorer '{self.pair.scorer}'; expected one of {', '.join(self.score)}"
             )
-        if any(completer.pivot for completer in self.complete.generators.values()) and not (
-            self.translate and self.translate.engine
-        ):
+        if self.complete.has_pivot and not (self.translate and self.translate.engine):
             raise ValueError("complete: a generator with a pivot needs translate.engine")
         return self
+
+    def translation_filters(self) -> dict[str, Filters]:
+        """Return the filters of translated rows by table: `prompts`, and `completions` if there is a pivot."""
+        if self.translate is None:
+            return {}
+        filters = {"prompts": self.translate.filters}
+        if self.complete.has_pivot:
+            filters["completions"] = self.complete.filters
+        return filters

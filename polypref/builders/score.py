@@ -1,4 +1,4 @@
-"""Scores of completions: by a reward model, or by the rule that an answer is written in its prompt's language."""
+"""Scores of completions: by a reward model, or by the rule that an answer is in its prompt's language."""
 
 from collections.abc import Callable
 
@@ -30,7 +30,7 @@ def score_by_reward_model(scorer: str) -> Callable[..., Asking[pl.DataFrame]]:
 
 
 def score_by_language_rule(scorer: str) -> Callable[..., pl.DataFrame]:
-    """Return the stage, without requests, that scores a completion by its share of lines in the language, 0 to 1."""
+    """Return the stage that scores a completion by its share (0 to 1) of lines in its language."""
 
     def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
         rows = rows_to_score(completions, *prompts)

@@ -1,7 +1,8 @@
 """Prompts, and completions with a pivot, from English into another language, with everything that they are made of.
 
-A sentence model gets the sentences of a text (structure.py), which is then put together again; a language model gets the
-text itself, with instructions (instructions.py), and a second try. What either lost is found by the same checks (checks.py).
+A sentence model gets the sentences of a text (structure.py), which is then put together again; a language
+model gets the text itself, with instructions (instructions.py), and a second try. What either lost is found
+by the same checks (checks.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ import polars as pl
 
 from polypref.builders.filters.apply import apply_filters
 from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
+from polypref.builders.filters.quality import apply_quality
 from polypref.builders.filters.translation import lost_sentence_share
 from polypref.builders.recipe import Translate
 from polypref.builders.text import instructions
@@ -49,7 +51,7 @@ def translate_prompts(
         contents = rows.select(pl.col("prompt").list.eval(pl.element().struct.field("content")))
         sources = contents.to_series().to_list()
         translations = yield from texts(sources, target, config)
-        checked = check_translations(sources, translations, target, config)
+        checked = yield from check_translations(sources, translations, target, config)
         rows = rows.drop("measures", "rejected_by").join(checked, on="row", maintain_order="left")
         # A message keeps its role and gets the text that stands at its place.
         messages = rows.select("row", "prompt", "texts").explode("prompt", "texts")
@@ -73,7 +75,7 @@ def translate_completions(config: Translate, target: str) -> Callable[..., Askin
         rows = kept_rows(english).join(kept_prompts, on="prompt_id", how="semi").sort(COMPLETION_KEY)
         sources = [[text] for text in rows["completion"]]
         translations = yield from texts(sources, target, config)
-        checked = check_translations(sources, translations, target, config)
+        checked = yield from check_translations(sources, translations, target, config)
         rows = rows.select("prompt_id", "generator", "sample").with_row_index("row")
         return rows.join(checked, on="row").with_columns(
             language=pl.lit(target),
@@ -90,12 +92,12 @@ def check_translations(
     translations: Sequence[Translation | None],
     target: str,
     config: Translate,
-) -> pl.DataFrame:
+) -> Asking[pl.DataFrame]:
     """Return the translations as a frame, with what was measured and why a row is rejected.
 
-    A row: `row` (its position), `texts`, `finish_reason`, `tokens`, `measures` and `rejected_by`. Translations whose calls
-    failed for now are left out. The filters see prose alone; what the translation lost goes before what they find, unless
-    there is no whole text to speak of.
+    A row: `row` (its position), `texts`, `finish_reason`, `tokens`, `measures` and `rejected_by`.
+    Translations whose calls failed for now are left out. The filters see prose alone; what the translation
+    lost goes before what they find, unless there is no whole text to speak of.
     """
     records = []
     for row, (source, translation) in enumerate(zip(sources, translations, strict=True)):
@@ -113,6 +115,7 @@ def check_translations(
     rows = rows.with_columns(measures=pl.col("lost").list.eval(pl.struct(name=pl.element(), value=1.0)))
     rows = add_measure(rows, "back_translation")
     rows = rows.with_columns(measures=pl.concat_list("measures", from_filters))
+    rows = yield from apply_quality(rows, config.filters.quality, text="text", source="source")
     return rows.select("row", "texts", "finish_reason", "tokens", "measures", "rejected_by")
 
 

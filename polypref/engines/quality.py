@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from polypref.config import Config, Operational
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import QualityModel
 from polypref.engines.hf import load_model, load_tokenizer
@@ -111,25 +110,3 @@ def _texts(requests: Sequence[Request]) -> tuple[list[str], list[str]]:
     """Return the sources and the translations."""
     sources = [request.messages[0]["content"] for request in requests]
     return sources, [request.messages[1]["content"] for request in requests]
-
-
-class Quality(Config):
-    """A model (a folder, or an id at a revision: give a commit to pin it) and the least that a translation must reach."""
-
-    model: str
-    revision: str = "main"
-    least: float
-    device: Operational[str] = "cpu"
-
-
-def estimates(pairs: Sequence[tuple[str, str]], config: Quality) -> list[float]:
-    """Estimate without a work dir; goes once the filters ask their engine through a stage (issue 10)."""
-    resolved = ResolvedModel(config.model, config.revision, config.model, config.revision)
-    engine = QualityEngine(QualityModel(model=config.model, device=config.device), "quality", resolved)
-    requests = [quality_request(*pair) for pair in pairs]
-    scores = [0.0] * len(requests)
-    for batch in engine.plan(requests):
-        answers = engine.answer([requests[i] for i in batch], 0)
-        for i, answer in zip(batch, answers, strict=True):
-            scores[i] = answer.score or 0.0
-    return scores

@@ -62,6 +62,15 @@ HOSTILE = {
 }
 
 
+def rejected_by(
+    sources: Sequence[Sequence[str]], rows: Sequence[Translation], target: str, config: Translate
+) -> list[str | None]:
+    """The reasons of translations; without a quality model no engine is asked."""
+    with pytest.raises(StopIteration) as stop:
+        next(check_translations(sources, rows, target, config))
+    return stop.value.value["rejected_by"].to_list()
+
+
 def asked(
     groups: Sequence[Sequence[str]], target: str, config: Translate, engine: Engine, folder: Path
 ) -> list[Translation | None]:
@@ -131,7 +140,7 @@ def test_every_damaged_row_is_rejected_by_name_and_no_other(tmp_path: Path) -> N
     whole, found = with_pseudo(PROMPTS, "deu_Latn", tmp_path), Counter[str | None]()
     for seed in range(20):
         damaged = with_pseudo(PROMPTS, "deu_Latn", tmp_path, faults=0.3, seed=seed)
-        reasons = check_translations(PROMPTS, damaged, "deu_Latn", config)["rejected_by"].to_list()
+        reasons = rejected_by(PROMPTS, damaged, "deu_Latn", config)
         assert [reason is not None for reason in reasons] == [
             a.texts != b.texts for a, b in zip(whole, damaged, strict=True)
         ]
@@ -155,7 +164,7 @@ def test_hostile_prompts_come_out_right(case: str, tmp_path: Path) -> None:
     assert (row.lost, differences(source, row)) == ((), Counter())
     assert [text == "" for text in row.texts] == [text == "" for text in source]
     config = Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF)
-    (reason,) = check_translations([source], [row], "deu_Latn", config)["rejected_by"]
+    (reason,) = rejected_by([source], [row], "deu_Latn", config)
     assert reason == ("too_long" if case == "20,000 words" else None)
 
 
@@ -170,14 +179,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_real_translator_loses_nothing_in_silence(target: str, demo: Any, tmp_path: Path) -> None:
     config = Translate(engine=demo[0], filters=OFF)
     rows = [row for row in asked(PROMPTS, target, config, demo[1], tmp_path) if row]
-    rejected_by = check_translations(PROMPTS, rows, target, config)["rejected_by"].to_list()
-    for source, row, reason in zip(PROMPTS, rows, rejected_by, strict=True):
+    found = rejected_by(PROMPTS, rows, target, config)
+    for source, row, reason in zip(PROMPTS, rows, found, strict=True):
         assert reason or not any(
             lacking
             for text in zip(source, row.texts, strict=True)
             for _, lacking, _ in counted(*text).values()
         )
-    reasons = Counter(rejected_by)
+    reasons = Counter(found)
     assert reasons["truncated"] + reasons[None] < len(PROMPTS)  # it never saw a mark, so it carries none over
 
 
@@ -193,7 +202,7 @@ def test_back_translation_is_measured_and_rejects(demo: Any, tmp_path: Path) -> 
     assert (0 <= low < high <= 100, nothing) == (True, None)
     config = measured.model_copy(update={"back_translation": (low + high) / 2})
     rows = [row for row in asked(groups, "deu_Latn", config, demo[1], tmp_path) if row]
-    reasons = check_translations(groups, rows, "deu_Latn", config)["rejected_by"].to_list()
+    reasons = rejected_by(groups, rows, "deu_Latn", config)
     assert reasons == ["back_translation" if row.chrf == low else None for row in rows]
 
 

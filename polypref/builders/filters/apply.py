@@ -1,9 +1,10 @@
-"""Apply a recipe's filters to rows, one after the other; the first one that rejects a row gives `rejected_by` its name.
+"""Apply a recipe's filters to rows, one after the other; the first that rejects a row names the reason.
 
-A filter is a function from rows to one number a row, its measure. It works on the columns `text`, `language`, `source`
-(what the text was translated from, or null), `finish_reason` and `prompt` (what the text answers, or null), and a row is
-rejected where its measure is over the threshold. A measure is null where there is nothing to measure. Two filters
-differ: `wrong_language` decides by itself, and `quality`, which asks a model, is not applied here (see quality.py).
+A filter is a function from rows to one number a row, its measure. It works on the columns `text`, `language`,
+`source` (what the text was translated from, or null), `finish_reason` and `prompt` (what the text answers, or
+null), and a row is rejected where its measure is over the threshold. A measure is null where there is nothing
+to measure. Two filters differ: `wrong_language` decides by itself, and `quality`, which asks a model, is not
+applied here (see quality.py).
 """
 
 from collections.abc import Callable
@@ -14,8 +15,8 @@ import polars as pl
 from polypref.builders.filters import completion, language, repetition, text, translation
 from polypref.builders.filters.measures import NO_MEASURES, kept_rows, list_measures
 from polypref.builders.filters.processes import map_chunks
+from polypref.builders.filters.quality import QualityFilter
 from polypref.config import Config, Operational
-from polypref.engines.quality import Quality, estimates
 from polypref.languages.codes import languages
 
 IS_TRUE = 0.5  # the threshold of filters that measure 0 or 1 and are only on or off
@@ -25,7 +26,7 @@ STOPPED = pl.lit("stop")  # the finish reason of texts that no engine of ours wr
 
 
 class Filters(Config):
-    """One key for each reason to reject, in the order of application, with its threshold; `null` or `false` turns it off.
+    """The filters in the order of application, each with its threshold; `null` or `false` turns it off.
 
     Languages are identified by `identifier`, which chooses among the languages `among` and the expected one.
     """
@@ -50,7 +51,7 @@ class Filters(Config):
     repeated_lines: float | None = 0.3
     repetition: float | None = 0.3
     wrong_language: float | None = 0.2
-    quality: Quality | None = None
+    quality: QualityFilter | None = None
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
     processes: Operational[int] = 0
@@ -101,8 +102,8 @@ def apply_filters(
 ) -> pl.DataFrame:
     """Return a stage's rows with `measures` and `rejected_by` filled.
 
-    `rows` has the columns `language` and `rejected_by`. Rows that are rejected already keep their reason, and their
-    measures are empty. The other arguments are the columns, or expressions, that the filters work on.
+    `rows` has the columns `language` and `rejected_by`. Rows that are rejected already keep their reason, and
+    their measures are empty. The other arguments are the columns, or expressions, that the filters work on.
     """
     rows = rows.with_row_index("_row")  # a name that no stage uses
     unfiltered = kept_rows(rows).select(
@@ -119,15 +120,12 @@ def apply_filters(
 def measure_rows(rows: pl.DataFrame, filters: Filters, all_measures: bool = False) -> pl.DataFrame:
     """Return a column of measures for each enabled filter, and `rejected_by`, in the order of the rows.
 
-    A rejected row is not measured by the filters that follow, unless `all_measures` is set. The work on many rows is
-    spread over processes.
+    A rejected row is not measured by the filters that follow, unless `all_measures` is set. The work on many
+    rows is spread over processes.
     """
     if rows["source"].null_count() < rows.height:
         rows = rows.with_columns(usual=translation.usual_ratio(rows))
-    measured = map_chunks(_measure_chunk, rows, filters.processes, filters, all_measures)
-    if filters.quality is not None:
-        measured = _with_quality(rows, measured, filters.quality, all_measures)
-    return measured
+    return map_chunks(_measure_chunk, rows, filters.processes, filters, all_measures)
 
 
 def _measure_chunk(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
@@ -168,20 +166,3 @@ def _apply_filter(name: str, rows: pl.DataFrame, filters: Filters) -> pl.DataFra
     measures = measure(rows.drop("row")).cast(pl.Float64)
     rejects = measures > (IS_TRUE if threshold is True else float(threshold))
     return rows.select("row", measure=measures, rejects=rejects.fill_null(False))
-
-
-def _with_quality(
-    rows: pl.DataFrame, measured: pl.DataFrame, quality: Quality, all_measures: bool
-) -> pl.DataFrame:
-    """Add the column `quality`. It is measured in this process, where its model is, for the rows that are left."""
-    joined = rows.select("source", "text").with_columns(measured["rejected_by"]).with_row_index("row")
-    asked = joined.filter(pl.col("source").is_not_null())
-    if not all_measures:
-        asked = kept_rows(asked)
-    scores = estimates(list(asked.select("source", "text").iter_rows()), quality)
-    scored = asked.select("row", quality=pl.Series(scores, dtype=pl.Float64))
-    column = joined.select("row").join(scored, on="row", how="left", maintain_order="left")["quality"]
-    too_low = pl.when(pl.col("quality") < quality.least).then(pl.lit("quality"))
-    return measured.insert_column(measured.width - 1, column).with_columns(
-        pl.coalesce("rejected_by", too_low)
-    )

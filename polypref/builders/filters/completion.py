@@ -1,4 +1,4 @@
-"""Faults of completions: refusals, marks of a chat template, self-identification, remarks on translating, echoes."""
+"""Faults of completions: refusals, leaked chat templates, self-identification, remarks, echoes."""
 
 import polars as pl
 
@@ -33,7 +33,7 @@ def chat_template(rows: pl.DataFrame) -> pl.Series:
 
 
 def about_translating(rows: pl.DataFrame) -> pl.Series:
-    """Return the number of remarks on translating ("Both options are valid translations") beyond those of the source."""
+    """Return the number of remarks on translating ("Both are valid translations") that the source lacks."""
     in_text = rows["text"].str.count_matches(ABOUT_TRANSLATING).cast(pl.Int64)
     in_source = rows["source"].str.count_matches(ABOUT_TRANSLATING).cast(pl.Int64)
     return (in_text - in_source).clip(lower_bound=0)

@@ -1,7 +1,7 @@
 """Overlap with evaluation sets: prompts that contain an evaluation item, or most of one.
 
-Items and prompts are compared by runs of characters, so in every script. Translations of an item into another language
-and paraphrases are not detected.
+Items and prompts are compared by runs of characters, so in every script. Translations of an item into another
+language and paraphrases are not detected.
 """
 
 from collections import Counter, defaultdict

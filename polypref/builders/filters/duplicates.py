@@ -1,8 +1,8 @@
-"""Near-duplicates: prompts that say almost the same, detected by MinHash over runs of characters, so in every script.
+"""Near-duplicates: prompts that say almost the same, by MinHash over runs of characters, in every script.
 
-Of each group the row whose id has the lowest hash stays. Paraphrases are not detected. Two short texts that differ in
-one word count as different, and two that differ in punctuation alone as the same.
-Memory: 512 bytes of signature a text, and its place in 16 tables.
+Of each group the row whose id has the lowest hash stays. Paraphrases are not detected. Two short texts that
+differ in one word count as different, and two that differ in punctuation alone as the same. Memory: 512 bytes
+of signature a text, and its place in 16 tables.
 """
 
 from array import array
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 PERMUTATIONS = 128
-# Texts whose signatures agree in a whole band are candidates: with bands of 8 numbers each, two texts that share 7 in
-# 10 runs become candidates with P = 1 - (1 - 0.7^8)^16 = 0.61, and two that share 8 in 10 with 0.95.
+# Texts whose signatures agree in a whole band are compared: with bands of 8 numbers each, two texts that share
+# 7 in 10 runs are, with P = 1 - (1 - 0.7^8)^16 = 0.61, and two that share 8 in 10 with 0.95.
 BANDS = 16
 WIDTH = PERMUTATIONS // BANDS
 SIMILARITY = 0.8  # the estimated share of common runs from which two texts are duplicates
@@ -34,8 +34,9 @@ def near_duplicates(
 ) -> list[int | None]:
     """Return for each text the position of the text that stays in its place, None where it stays itself.
 
-    `similarity` is the Jaccard similarity of runs of five characters, case folded and without punctuation. A text is
-    compared with those that stay, in the order of the hashes of their ids, so the order of the rows does not matter.
+    `similarity` is the Jaccard similarity of runs of five characters, case folded and without punctuation. A
+    text is compared with those that stay, in the order of the hashes of their ids, so the order of the rows
+    does not matter.
     """
     import numpy as np
 
@@ -61,7 +62,7 @@ def near_duplicates(
 
 
 def runs(text: str, length: int = RUN) -> set[str]:
-    """Return the runs of `length` characters of a text, case folded, with one space for punctuation and spaces.
+    """Return the runs of `length` characters of a text, case folded, punctuation and spaces as one space.
 
     A text of punctuation alone keeps it; a text shorter than a run is its own only run.
     """

@@ -10,7 +10,8 @@ def wrong_language(
 ) -> tuple[pl.Series, pl.Series]:
     """Return P(expected language) of each text, null where it cannot be told, and where the text is rejected.
 
-    `threshold` is for texts of some length; `verify` lowers it for shorter ones, so the measure alone does not decide.
+    `threshold` is for texts of some length; `verify` lowers it for shorter ones, so the measure alone does
+    not decide.
     """
     measures: list[float | None] = []
     rejects: list[bool] = []

@@ -1,19 +1,22 @@
-"""The two columns that filters leave on a row: `measures`, a list of {name, value}, and `rejected_by`, a reason or null."""
+"""The columns that filters fill: `measures`, a list of {name, value}, and `rejected_by`, a reason or null."""
+
+from typing import TypeVar
 
 import polars as pl
 
 from polypref.schemas import MEASURES
 
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 NO_MEASURES = pl.lit([], MEASURES)
 
 
-def kept_rows(rows: pl.DataFrame) -> pl.DataFrame:
+def kept_rows(rows: Frame) -> Frame:
     """Return the rows that nothing rejected."""
     return rows.filter(pl.col("rejected_by").is_null())
 
 
 def reject_rows(rows: pl.DataFrame, condition: pl.Expr, reason: str) -> pl.DataFrame:
-    """Return the rows, rejected for `reason` where `condition` holds and nothing else rejected them before."""
+    """Return the rows, rejected for `reason` where `condition` holds and no earlier reason exists."""
     rejected_by = pl.when(condition).then(pl.lit(reason))
     return rows.with_columns(rejected_by=pl.coalesce("rejected_by", rejected_by))
 
@@ -26,7 +29,7 @@ def add_measure(rows: pl.DataFrame, name: str) -> pl.DataFrame:
 
 
 def list_measures(measured: pl.DataFrame) -> pl.Series:
-    """Return the column `measures` of a frame with a column for each measure, in their order and without nulls."""
+    """Return the column `measures` for a frame with a column a measure, in their order and without nulls."""
     # `concat_list` of so many structs would take 50 times as long (polars 2.1).
     columns = measured.with_row_index("row").drop("rejected_by")
     entries = columns.unpivot(index="row", variable_name="name", value_name="value").drop_nulls("value")

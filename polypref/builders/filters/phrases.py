@@ -1,7 +1,7 @@
 """Phrases that give a completion away, as regular expressions of the `regex` crate (no look-around), by language.
 
-A refusal is looked for at the beginning of a text only: an essay may well quote one. Languages that are not here have no phrases; the
-English ones are looked for in every language, since models fall back to them.
+A refusal is looked for at the beginning of a text only: an essay may well quote one. Languages that are not
+here have no phrases; the English ones are looked for in every language, since models fall back to them.
 """
 
 REFUSALS = {

@@ -42,7 +42,10 @@ def _results(
     arguments: tuple[Any, ...],
     at_once: int,
 ) -> Iterator[pl.DataFrame]:
-    """Yield the results in order. At most `at_once` chunks are with the pool: the pipe to it holds copies of them."""
+    """Yield the results in order.
+
+    At most `at_once` chunks are with the pool, whose pipe holds copies of them.
+    """
     submitted: deque[Future[pl.DataFrame]] = deque()
     for chunk in chunks:
         submitted.append(pool.submit(function, chunk, *arguments))

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 import polars as pl
 
 from polypref.builders.filters.apply import Filters, apply_filters
+from polypref.builders.filters.quality import apply_quality
 from polypref.builders.filters.text import is_text
 from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
 from polypref.schemas import TABLES, hash16, normalised, rows_to_frame
 from polypref.store.parts import part_number
+from polypref.store.stages import Asking
 
 ByLanguage = dict[str, list[Row]]
 Given = tuple[str, Row, str | None]  # prompt_id, the row, why it is rejected
@@ -70,10 +72,10 @@ def completions(
 
 def translations(
     rows: Sequence[Given], table: Table, code: str, filters: Filters
-) -> Callable[..., pl.DataFrame]:
-    """A stage that asks nobody: the imported translations of one part, checked like our own."""
+) -> Callable[..., Asking[pl.DataFrame]]:
+    """Return the stage of one part's imported translations, checked like our own; only `quality` asks an engine."""
 
-    def stage(english: pl.DataFrame) -> pl.DataFrame:
+    def stage(english: pl.DataFrame) -> Asking[pl.DataFrame]:
         originals = dict(english.select("prompt_id", "prompt").iter_rows())
         records = []
         for prompt_id, row, reason in rows:
@@ -90,7 +92,9 @@ def translations(
         frame = pl.DataFrame(records, schema=TABLES["prompts"]).with_columns(
             language=pl.lit(code), source=pl.lit(name(table)), translator=pl.lit(name(table))
         )
-        return apply_filters(frame, filters, text=text_of("prompt"), source=text_of("prompt_en"))
+        texts = {"text": text_of("prompt"), "source": text_of("prompt_en")}
+        frame = apply_filters(frame, filters, **texts)
+        return (yield from apply_quality(frame, filters.quality, **texts))
 
     return stage
 

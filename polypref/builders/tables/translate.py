@@ -105,7 +105,8 @@ def _translated(
     groups = [strings(row[column]) for row in rows]
     asking = texts([group or [] for group in groups], code, config)
     translations = answered(asking, engine, workdir.open_log(engine.fingerprint), progress)
-    checked = check_translations([group or [] for group in groups], translations, code, config)
+    checking = check_translations([group or [] for group in groups], translations, code, config)
+    checked = answered(checking, engine, workdir.open_log(engine.fingerprint), progress)
     reasons = dict(checked.select("row", "rejected_by").iter_rows())
     for number, (row, group, translation) in enumerate(zip(rows, groups, translations, strict=True)):
         new: dict[str, Any] = {"language": language(code).code, "rejected_by": "failed_call"}

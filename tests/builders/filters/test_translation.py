@@ -1,13 +1,9 @@
-"""Lost, kept and invented parts of translations, in scripts with digits and stops of their own; quality."""
-
-from pathlib import Path
+"""Lost, kept and invented parts of translations, in scripts with digits and stops of their own."""
 
 import pytest
 
 from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.translation import lost_sentence_share
-from polypref.engines.quality import Quality, estimates
-from polypref.errors import InputError
 from tests.builders.filters.rows import filter_rows, filter_text
 
 RULES = dict.fromkeys(
@@ -160,70 +156,3 @@ def test_the_usual_length_is_published_for_few_rows_and_learned_from_many() -> N
     reasons = filter_rows([long] * 300 + [short], filters)["rejected_by"].to_list()
     assert reasons[:300] == [None] * 300  # in this batch eight times the text is usual
     assert reasons[300] == "length_ratio"
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny BERT that embeds texts, with a vocabulary of a few words."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import BertConfig, BertForSequenceClassification, BertModel, PreTrainedTokenizerFast
-
-    folder = tmp_path_factory.mktemp("encoder")
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "house", "is", "old", "das", "haus", "ist", "alt"]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
-    config = BertConfig(
-        vocab_size=12,
-        hidden_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=32,
-        num_labels=1,
-        initializer_range=1.0,
-    )
-    torch.manual_seed(1)
-    for name, kind in (("embeds", BertModel), ("reads", BertForSequenceClassification)):
-        kind(config).save_pretrained(folder / name)
-        fast.save_pretrained(folder / name)
-    return folder
-
-
-def test_quality_by_embeddings_is_one_for_the_same_text_and_rejects_below_the_least(encoder: Path) -> None:
-    config = Quality(model=str(encoder / "embeds"), least=0.99)
-    same, other = estimates(
-        [("the house is old", "the house is old"), ("the house is old", "das haus")], config
-    )
-    assert same == pytest.approx(1.0, abs=1e-5)
-    assert other < 0.99
-    filters = Filters.model_validate(
-        {**dict.fromkeys(RULES), "quality": {"model": str(encoder / "embeds"), "least": 0.99}}
-    )
-    rows: list[dict[str, str | None]] = [
-        {"text": "the house is old", "language": "eng_Latn", "source": "the house is old"},
-        {"text": "das haus", "language": "deu_Latn", "source": "the house is old"},
-        {"text": "das haus", "language": "deu_Latn"},
-    ]
-    found = filter_rows(rows, filters)
-    assert found["rejected_by"].to_list() == [None, "quality", None]
-    assert [{m["name"]: m["value"] for m in measures}.get("quality") for measures in found["measures"]] == [
-        pytest.approx(same),
-        pytest.approx(other),
-        None,
-    ]
-
-
-def test_quality_by_a_classifier_does_not_depend_on_its_batch(encoder: Path) -> None:
-    config = Quality(model=str(encoder / "reads"), least=0.0)
-    pairs = [("the house is old", "das haus ist alt"), ("the house", "das haus")]
-    both = estimates(pairs, config)
-    assert both == pytest.approx([estimates([pair], config)[0] for pair in pairs], abs=1e-5)
-    assert both[0] != pytest.approx(both[1], abs=1e-4)
-
-
-def test_a_quality_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot be loaded"):
-        estimates([("a", "b")], Quality(model=str(tmp_path / "none"), least=0.5))
