@@ -12,7 +12,7 @@ from polypref.cards.charts import picture_tag, score_pictures
 from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
 from polypref.cards.licences import licensed_parts
 from polypref.cards.markers import join_card, split_card
-from polypref.cards.metadata import dataset_metadata
+from polypref.cards.metadata import dataset_metadata, table_title
 from polypref.cards.mixtures import NAMED
 from polypref.cards.render import render
 from polypref.languages.codes import LANGUAGES, by_name
@@ -68,7 +68,7 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
     alternative = "Quantiles of scores and margins by language; the tables have the numbers."
     return {
         "table": table,
-        "title": facts["title"],
+        "title": table_title(facts),
         "notes": facts["notes"],
         "repo": repo,
         "run_repo": pairs_repo,

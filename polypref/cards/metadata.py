@@ -42,10 +42,10 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
     for build in facts["builds"].values():
         sources += build.get("source_datasets", ())
     tags = [*TAGS.get(facts["table"], ()), *(["multilingual"] if multilingual else [])]
-    own = {
+    own: dict[str, Any] = {
         "language": sorted({LANGUAGES[code].short_code for code in languages}),
         "license": facts.get("license"),
-        "pretty_name": facts["title"],
+        "pretty_name": table_title(facts),
         "size_categories": [_size_category(rows)],
         "task_categories": ["text-generation"],
         "multilinguality": ["multilingual" if multilingual else "monolingual"],
@@ -63,6 +63,13 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
             if config.get("config_name", "default") not in ours:
                 own[key].append(config)
     return own | {key: value for key, value in old.items() if key not in own}
+
+
+def table_title(facts: Mapping[str, Any]) -> str:
+    """Return the title of a repository: that of the pairs, with the table's name for other tables."""
+    names = {"candidates": "completions", "rejected": "rejected rows"}
+    table = facts["table"]
+    return facts["title"] if table == "pairs" else f"{facts['title']}: {names.get(table, table)}"
 
 
 def content_sha256(files: Iterable[File]) -> str:

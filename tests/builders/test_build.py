@@ -158,7 +158,7 @@ def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path)
     card = (published / "pairs/README.md").read_text()
     head, _, cells = [
         line.strip("| ").split(" | ")
-        for line in card.split("the prompts without one.\n\n")[1].splitlines()[:3]
+        for line in card.split("without one.\n\n")[1].splitlines()[:3]
     ]
     assert dict(zip(head[1:], map(int, cells[1:]), strict=True)) == expected
     assert expected["weak-native completions: too_long"] > 0

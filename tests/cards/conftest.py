@@ -1,4 +1,4 @@
-"""Synthetic rows, small and different in every language; a Hub, and processes that are its clients."""
+"""Synthetic rows, few and different in every language; a Hub, and client processes."""
 
 import json
 import os
@@ -25,6 +25,7 @@ CLIENT = """
 import io, json, os, sys, traceback
 from contextlib import redirect_stdout
 from pathlib import Path
+from huggingface_hub import HfApi, hf_hub_download
 import polypref.cards.retries
 from polypref.errors import PolyprefError
 from polypref.cards.dataset import plan_dataset, push_dataset
@@ -33,6 +34,12 @@ from polypref.cards.push import Options
 from polypref.cards.release import plan_run, publish_run, set_tag
 
 polypref.cards.retries.FIRST_PAUSE = 0.02
+
+def read_card(repo, kind="dataset"):
+    return Path(hf_hub_download(repo, "README.md", repo_type=kind)).read_text()
+
+def upload(repo, text, path="README.md", kind="dataset"):
+    HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo=path, repo_id=repo, repo_type=kind)
 
 def publish(folder, repo, **options):
     return push_dataset(Path(folder), repo, Options(**options)).url
@@ -62,7 +69,10 @@ def messages(role: str, content: str) -> list[dict[str, str]]:
 
 
 def make_pairs(language: str, n: int, salt: str = "", start: int = 0) -> pl.DataFrame:
-    """`n` pairs about the English prompts `start`, `start` + 1, …; every third one was won by the translated completion."""
+    """Return `n` pairs about the English prompts `start`, `start` + 1, …
+
+    In every third one the translated completion is the chosen one.
+    """
     first, second = ("strong", "native"), ("weak", "translated")
     shift = PAPER_23.index(language) / 10 if language in PAPER_23 else 5.0
     rows = []
@@ -94,7 +104,7 @@ def make_pairs(language: str, n: int, salt: str = "", start: int = 0) -> pl.Data
 
 
 def make_candidates(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The completions that pairs were made of."""
+    """Return the completions that the pairs were made from."""
     rows = []
     for pair in pairs.to_dicts():
         for rank, side in enumerate(("chosen", "rejected"), 1):
@@ -119,7 +129,7 @@ def make_candidates(pairs: pl.DataFrame) -> pl.DataFrame:
 
 
 def make_prompts(pairs: pl.DataFrame) -> pl.DataFrame:
-    """The prompts of pairs, translated by `small`."""
+    """Return the prompts of the pairs, translated by `small`."""
     shared = {"source": "questions", "source_id": "7", "translator": "small", "measures": []}
     english = [
         messages("user", f"Question {row['prompt'][0]['content'].split()[-1]}") for row in pairs.to_dicts()
@@ -177,7 +187,7 @@ def make_facts(languages: list[str], **changes: Any) -> dict[str, Any]:
 
 
 def make_run(folder: Path, languages: list[str], n: int = 40, salt: str = "") -> Path:
-    """A run's folder with the four published tables."""
+    """Write a run's folder with the four published tables."""
     facts, pairs = make_facts(languages), {code: make_pairs(code, n, salt) for code in languages}
     published = folder / "published"
     write_dataset(
@@ -212,7 +222,10 @@ def run(tmp_path: Path) -> Callable[..., Path]:
 
 
 class Client:
-    """A process that imported the Hub's libraries with our server's address, which they read once; runs one text after another."""
+    """A process that runs one Python text after another, with the Hub's libraries set to our server.
+
+    They read its address from the environment when they are imported, so our own process cannot change it.
+    """
 
     def __init__(self, hub: HubServer, home: Path, xet: bool) -> None:
         home.mkdir()
@@ -282,13 +295,13 @@ def hub(server: HubServer) -> HubServer:
 
 @pytest.fixture
 def repo(request) -> str:
-    """A repository of the test's own."""
+    """A repository that no other test uses."""
     return f"acme/{re.sub('[^a-z0-9]+', '-', request.node.name)[:60].strip('-')}"
 
 
 @pytest.fixture
 def client(hub, clients, tmp_path) -> Callable[..., Any]:
-    """Runs Python text in a client process, in this test's folder; returns what it called `answer` with last."""
+    """Run Python text in a client process, in this test's folder; return the last argument of `answer`."""
 
     def call(text: str, *, xet: bool = False, timeout: float = 240) -> Any:
         return clients(xet).run(text, tmp_path, timeout)
@@ -312,6 +325,6 @@ def text(hub: HubServer, repo: str, path: str, kind: str = "dataset") -> str:
 
 @pytest.fixture
 def look() -> SimpleNamespace:
-    """What stands on the server: `commits`, `blobs`, `text`."""
+    """Look at the server: `commits`, `blobs`, `text`."""
 
     return SimpleNamespace(commits=commits, blobs=blobs, text=text)

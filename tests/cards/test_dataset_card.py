@@ -39,7 +39,10 @@ def rows_of(folder: Path, code: str) -> pl.DataFrame:
 
 
 def tables(card: str) -> dict[str, dict[str, dict[str, str]]]:
-    """{first column's name and others: {row: {column: cell}}} of the card's tables; a table is called by its heading and its place."""
+    """Return the card's tables as {table: {first cell of a row: {column: cell}}}.
+
+    A table is named by its heading and its number below it: "Scores 0".
+    """
     found: dict[str, Any] = {}
     for section in re.split(r"^## ", card, flags=re.M)[1:]:
         for n, table in enumerate(re.findall(r"(?:^\|.*\|\n?)+", section, flags=re.M)):
@@ -137,7 +140,7 @@ def test_every_number_equals_one_recomputed(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["prompts", "completions", "rejected", "pairs"])
 def test_every_table_is_counted_right(run, name: str) -> None:
-    """What all four repositories say of their rows, recomputed without the code that measured them."""
+    """Recompute the numbers of all four repositories without the code that measured them."""
     folder = run(CODES, 30) / "published" / name
     card = tables((folder / "README.md").read_text())
     frames = {code: rows_of(folder, code) for code in CODES}
@@ -373,8 +376,18 @@ def test_other_tables_leave_out_what_they_do_not_have(tmp_path, facts) -> None:
         ),
         *("Limitations", "Licence", "Citation", "Files"),
     ]
-    assert "$" not in card
-    assert tables(card)["Composition 0"]["deu_Latn"] == {
-        "language": "deu_Latn",
-        "questions": "100.0%",
-    }
+    assert "# Pairs for tests: prompts\n" in card
+    assert "{%" not in card
+    assert "\n\n\n" not in card
+    assert tables(card)["Composition 0"]["deu_Latn"] == {"language": "deu_Latn", "questions": "100.0%"}
+
+
+@pytest.mark.parametrize("license", ["other", None])
+def test_sections_are_set_apart_by_one_blank_line(folder: Path, license: str | None) -> None:
+    facts = read_facts(folder)
+    build = next(iter(facts["builds"].values()))
+    for parts in ({}, {"models": [], "sources": []}):
+        facts["builds"] = dict.fromkeys(facts["builds"], build | parts)
+        body = dataset_card({**facts, "license": license}).split("-->", 1)[1]
+        assert "\n\n\n" not in body
+        assert not re.findall(r"[^\n]\n##+ ", body)

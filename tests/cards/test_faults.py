@@ -1,4 +1,4 @@
-"""A bad day at the Hub: faults at every call of a publication leave what was there, or all of what was meant to be there."""
+"""A bad day at the Hub: after a fault at any call, a repository is as before or completely published."""
 
 import json
 from typing import Any
@@ -60,7 +60,7 @@ WALK: dict[str, dict[str, Any]] = {
     ("mode", "later"), [("lfs", False), ("xet", False), ("lfs", True)], ids=["lfs", "xet", "a language more"]
 )
 def test_a_fault_at_every_call_of_a_publication(hub, client, run, look, mode: str, later: bool) -> None:
-    """The whole state of main is in its history: an empty commit and a whole one (or two) were never half of anything."""
+    """Main was never half published: its history is an empty commit and one or two whole ones."""
     run(["deu_Latn", "swh_Latn"] if later else ["deu_Latn"], 20)
     xet, first = mode == "xet", f"{mode}-later" if later else mode
     before = 'publish_run(Path("run"), {0}, Options(languages=("deu_Latn",)))' if later else "None"
@@ -78,7 +78,8 @@ for name, fault in json.loads({json.dumps(json.dumps(WALK))}).items():
     for k in range({len(calls)}):
         called = f"acme/{first}-{{name.replace(' ', '-')}}-{{k}}"
         {before.format("called")}
-        urlopen(Request("{hub.url}/_hub/faults", data=json.dumps(fault | dict(match=".", skip=k)).encode(), method="POST"))
+        skipping = json.dumps(fault | dict(match=".", skip=k)).encode()
+        urlopen(Request("{hub.url}/_hub/faults", data=skipping, method="POST"))
         said[called] = line(publish_run, Path("run"), called, Options())
         urlopen(Request("{hub.url}/_hub/faults", method="DELETE"))
         if said[called]:
@@ -90,9 +91,8 @@ answer(said)
     )
     assert len(said) == len(WALK) * len(calls)
     assert all("\n" not in line for line in said.values() if line)
-    print(
-        f"{first}: {len(calls)} calls x {len(WALK)} faults; {sum(bool(line) for line in said.values())} needed a repeat"
-    )
+    repeated = sum(bool(line) for line in said.values())
+    print(f"{first}: {len(calls)} calls x {len(WALK)} faults; {repeated} needed a repeat")
     expected = {
         name: rows_and_paths(look, hub, f"{whole}{name}") for name in ("", "-prompts", "-completions")
     }

@@ -12,7 +12,7 @@ from polypref.cards.dataset import publishable_facts
 from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
 from polypref.cards.funnel import counts_by_language, stage_rows
 from polypref.errors import InputError
-from polypref.schemas import TABLES, rows_to_frame, split_of
+from polypref.schemas import SCHEMA_VERSION, TABLES, rows_to_frame, split_of
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva"]
 
@@ -169,13 +169,17 @@ def test_rows_of_another_language_and_folders_that_are_none(tmp_path, pairs, fac
     write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("eng_Latn", 3)}, facts(CODES))
     with pytest.raises(InputError, match=r"no rows of 'deu_Latn'; found eng_Latn$"):
         parquet_files(tmp_path, ("deu_Latn",))
+    described = json.loads((tmp_path / "facts.json").read_text())
+    (tmp_path / "facts.json").write_text(json.dumps({**described, "schema_version": SCHEMA_VERSION + 1}))
+    with pytest.raises(InputError, match=r"facts\.json: schema version 2; this polypref reads up to 1"):
+        read_facts(tmp_path)
     (tmp_path / "facts.json").write_text('{"rows": 3}')
     with pytest.raises(InputError, match=r"facts\.json: found another layout; expected table, "):
         read_facts(tmp_path)
 
 
 def test_load_dataset_takes_the_rows_that_stand_there_now(tmp_path, pairs, facts) -> None:
-    """datasets' cache goes by the card: other rows of the same number, and another folder of the same name."""
+    """datasets names its cache after the card, not after the rows or the path of the folder."""
     rebuilt, namesake = tmp_path / "one" / "pairs", tmp_path / "two" / "pairs"
 
     def chosen(folder: Path, *config: str) -> set[str]:

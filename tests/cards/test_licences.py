@@ -51,12 +51,12 @@ def test_a_licence_follows_from_the_parts(made_of, follows: str) -> None:
         (
             None,
             [DOLLY, NLLB],
-            "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with source databricks/databricks-dolly-15k",
+            f"{NLLB[0]} (cc-by-nc-4.0) conflicts with source databricks/databricks-dolly-15k",
         ),
         (
             None,
             [LLAMA, NLLB],
-            "translator facebook/nllb-200-3.3B (cc-by-nc-4.0) conflicts with generator meta-llama/Llama-3.1-8B-Instruct",
+            f"{NLLB[0]} (cc-by-nc-4.0) conflicts with generator meta-llama/Llama-3.1-8B-Instruct",
         ),
         (
             None,

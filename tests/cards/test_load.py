@@ -6,6 +6,7 @@ import pytest
 
 from polypref.cards.folder import write_dataset
 from polypref.cards.load import load_published, scan_published
+from polypref.cards.retries import LOG_IN
 from polypref.errors import InputError
 
 
@@ -25,10 +26,13 @@ streamed = load_published(source, language="de", split="train", streaming=True)
 answer([
     {{split: rows.num_rows for split, rows in everything.items()}},
     load_published(source, language="de", split="train").num_rows,
-    sorted(mixed["prompt_id"]), mixed.num_rows, mixed.unique("language"), str(mixed.features) == str(everything["train"].features),
+    sorted(mixed["prompt_id"]), mixed.num_rows, mixed.unique("language"),
+    str(mixed.features) == str(everything["train"].features),
     scan_published(source, languages=["en"], columns=["margin"]).sum().collect().item(),
-    line(load_published, source, mixture="ml-5-50k"), line(scan_published, source, columns=["margins"]).partition(": ")[2],
-    [row["prompt_id"] for row in streamed] == list(load_published(source, language="de", split="train")["prompt_id"]),
+    line(load_published, source, mixture="ml-5-50k"),
+    line(scan_published, source, columns=["margins"]).partition(": ")[2],
+    [row["prompt_id"] for row in streamed]
+        == list(load_published(source, language="de", split="train")["prompt_id"]),
     len(list(load_published(source, mixture=mixture, streaming=True))),
 ])
 """
@@ -61,16 +65,19 @@ def test_loading_a_folder_needs_no_hub(folder) -> None:
 
 
 def test_what_cannot_be_read_is_one_line(hub, client, folder, repo) -> None:
-    client(
-        f'publish("pairs", "{repo}"); publish("pairs", "{repo}-secret", private=True); publish("pairs", "{repo}-gated")'
-    )
+    client(f"""
+publish("pairs", "{repo}")
+publish("pairs", "{repo}-secret", private=True)
+publish("pairs", "{repo}-gated")
+""")
     lines = client(f"""
 answer([
-    line(load_published, "{repo}", language="fr"), line(load_published, "{repo}", revision="v9"), line(load_published, "{repo}-none"), line(load_published, "./none"),
+    line(load_published, "{repo}", language="fr"), line(load_published, "{repo}", revision="v9"),
+    line(load_published, "{repo}-none"), line(load_published, "./none"),
     line(load_published, "{repo}", split="dev"), line(scan_published, "{repo}", languages=["fr"]),
 ])
 """)
-    missing = "no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN"
+    missing = f"no such repository, or a private one that this token cannot read; {LOG_IN}"
     assert lines[0].startswith(
         f"{repo}: BuilderConfig 'fra_Latn' not found. Available: ['default', 'deu_Latn', 'eng_Latn']"
     )
@@ -81,14 +88,14 @@ answer([
     hub.repo("dataset", f"{repo}-gated").meta["gated"] = "manual"
     lines = client(f"""
 os.environ["HF_TOKEN"] = ""
-answer([line(load_published, "{repo}-secret"), line(scan_published, "{repo}-secret"), line(load_published, "{repo}-gated"), line(scan_published, "{repo}-gated")])
+answer([
+    line(load_published, "{repo}-secret"), line(scan_published, "{repo}-secret"),
+    line(load_published, "{repo}-gated"), line(scan_published, "{repo}-gated"),
+])
 """)
     assert lines[:2] == [f"{repo}-secret: {missing}"] * 2
     assert "gated" in lines[2]
-    assert (
-        lines[3]
-        == f"{repo}-gated: access is gated; request it on the repository's page, then run `hf auth login` or set HF_TOKEN"
-    )
+    assert lines[3] == f"{repo}-gated: access is gated; request it on the repository's page, then {LOG_IN}"
 
 
 def test_reading_survives_what_passes(hub, client, folder, repo) -> None:
@@ -96,10 +103,8 @@ def test_reading_survives_what_passes(hub, client, folder, repo) -> None:
     hub.inject("GET /api/datasets/[^?]*$", status=503)
     hub.inject("(GET|HEAD) /datasets/.*parquet", status=503)
     hub.inject("(GET|HEAD) /datasets/.*facts", status=429)
-    assert (
-        client(
-            f'answer([scan_published("{repo}").collect().height, load_published("{repo}", split="train").num_rows])'
-        )[0]
-        == 80
-    )
+    counts = client(f"""
+answer([scan_published("{repo}").collect().height, load_published("{repo}", split="train").num_rows])
+""")
+    assert counts[0] == 80
     assert [fault.times for fault in hub.faults] == [0, 0, 0]

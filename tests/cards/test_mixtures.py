@@ -1,4 +1,5 @@
 from itertools import combinations
+from typing import Any
 
 import polars as pl
 import pytest
@@ -11,7 +12,7 @@ LANGUAGES = ("deu_Latn", "eng_Latn", "zho_Hans")
 
 
 def rows(counts: dict[str, range]) -> pl.DataFrame:
-    """Prompts by number in each language; a prompt has the same id in all of them."""
+    """Return prompts by number in each language; a prompt has the same id in all of them."""
     return pl.concat(
         pl.DataFrame(
             {
@@ -28,7 +29,8 @@ def rows(counts: dict[str, range]) -> pl.DataFrame:
 
 def taken(frame: pl.DataFrame, **fields: object) -> dict[str, set[str]]:
     picked = select_rows(frame, parse_mixture(fields))
-    return {code: set(picked.filter(pl.col("language") == code)["prompt_id"]) for code in fields["languages"]}  # type: ignore[attr-defined]
+    languages: Any = fields["languages"]
+    return {code: set(picked.filter(pl.col("language") == code)["prompt_id"]) for code in languages}
 
 
 def test_the_named_mixtures_are_those_of_the_paper() -> None:

@@ -8,6 +8,7 @@ import pytest
 from polypref.cards.dataset import push_dataset
 from polypref.cards.folder import write_dataset
 from polypref.cards.push import Options
+from polypref.cards.retries import LOG_IN
 from polypref.errors import InputError
 from polypref.languages.codes import PAPER_23
 
@@ -52,13 +53,11 @@ answer([url, again, german.num_rows, everything.num_rows, str(german["train"].fe
     write_dataset(tmp_path / "swahili", "pairs", {"swh_Latn": pairs("swh_Latn", 30)}, facts(["swh_Latn"]))
     swahili, everything, card = client(
         f"""
-from huggingface_hub import HfApi, hf_hub_download
-card = Path(hf_hub_download("{repo}", "README.md", repo_type="dataset")).read_text() + "\\n## Thanks\\n\\nTo all.\\n"
-HfApi().upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id="{repo}", repo_type="dataset")
+upload("{repo}", read_card("{repo}") + "\\n## Thanks\\n\\nTo all.\\n")
 publish("swahili", "{repo}")
 from datasets import load_dataset
-answer([load_dataset("{repo}", "swh_Latn", split="train").num_rows, load_dataset("{repo}", split="train+test").num_rows,
-    Path(hf_hub_download("{repo}", "README.md", repo_type="dataset")).read_text()])
+answer([load_dataset("{repo}", "swh_Latn", split="train").num_rows,
+    load_dataset("{repo}", split="train+test").num_rows, read_card("{repo}")])
 """,
         xet=xet,
     )
@@ -129,16 +128,20 @@ answer([with_token(token) for token in ("hf_reader", "", "hf_unknown")])
 """)
     assert lines == [
         f"{repo}: the token does not allow this; publishing needs write access to the repository",
-        f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN",
-        f"{repo}: the Hub did not accept the token; run `hf auth login` or set HF_TOKEN",
+        f"{repo}: no token to publish with; {LOG_IN}",
+        f"{repo}: the Hub did not accept the token; {LOG_IN}",
     ]
     hub.inject("POST .*/commit/", status=503, times=100)
     assert client(f"""
-answer([line(publish, "other", "{repo}"), line(publish, "other", "{repo}", private=True), line(publish, "other", "{repo}-new", pr=True)])
+answer([
+    line(publish, "other", "{repo}"), line(publish, "other", "{repo}", private=True),
+    line(publish, "other", "{repo}-new", pr=True),
+])
 """) == [
         f"{repo}: the Hub answered 503 (injected 503); it is safe to run again",
-        f"{repo}: is a public repository; expected a private one (make it private first, or leave out --private)",
-        f"{repo}-new: no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN",
+        f"{repo}: is a public repository; expected a private one "
+        "(make it private first, or leave out --private)",
+        f"{repo}-new: no such repository, or a private one that this token cannot read; {LOG_IN}",
     ]
     assert look.commits(hub, repo) == ["Publish pairs: deu_Latn, eng_Latn", "initial commit"]
 
@@ -169,23 +172,31 @@ def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, p
     write_dataset(
         tmp_path / "nllb", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], models=[model])
     )
-    stated = r"licence: apache-2\.0 is stated, but conflicts with translator facebook/nllb-200-3\.3B \(cc-by-nc-4\.0\)"
+    stated = (
+        r"licence: apache-2\.0 is stated, but conflicts with translator facebook/nllb-200-3\.3B "
+        r"\(cc-by-nc-4\.0\)"
+    )
     with pytest.raises(InputError, match=stated):
         push_dataset(tmp_path / "nllb", "acme/pairs", Options())
 
 
 def test_pull_requests_branches_and_tags(hub, client, folder, pairs, facts, look, repo) -> None:
-    client(
-        f'publish("pairs", "{repo}"); set_tag("{repo}", "v1", resolve_revision("{repo}")); set_tag("{repo}", "v1", resolve_revision("{repo}"))'
-    )
+    client(f"""
+publish("pairs", "{repo}")
+for _ in range(2):
+    set_tag("{repo}", "v1", resolve_revision("{repo}"))
+""")
     write_dataset(folder, "pairs", {"deu_Latn": pairs("deu_Latn", 40, "second")}, facts(["deu_Latn"]))
     first, second, sha, salts, taken = client(f"""
 first = publish("pairs", "{repo}", pr=True)
 second = publish("pairs", "{repo}", pr=True)
-loaded = [load_published("{repo}", language="de", split="train", revision=revision) for revision in ("v1", "refs/pr/1", "main")]
-salts = [rows[0]["chosen"][0]["content"].split(" ")[1] for rows in loaded]
+salts = []
+for revision in ("v1", "refs/pr/1", "main"):
+    rows = load_published("{repo}", language="de", split="train", revision=revision)
+    salts.append(rows[0]["chosen"][0]["content"].split(" ")[1])
 publish("pairs", "{repo}", revision="next")
-answer([first, second, resolve_revision("{repo}", "v1"), salts, line(set_tag, "{repo}", "v1", resolve_revision("{repo}", "next"))])
+taken = line(set_tag, "{repo}", "v1", resolve_revision("{repo}", "next"))
+answer([first, second, resolve_revision("{repo}", "v1"), salts, taken])
 """)
     git = hub.repo("dataset", repo)
     assert first == second == f"{hub.url}/datasets/{repo}/discussions/1"
@@ -248,7 +259,7 @@ def test_two_publishers_at_once_both_land(
 
 
 def test_another_column_of_a_language_is_named(client, folder, tmp_path, pairs, facts, repo) -> None:
-    """A repository of an older version has a language that stays and a column that is no more."""
+    """A repository of an older version keeps a language with a column that no longer exists."""
     described = json.loads((folder / "facts.json").read_text())
     described["columns"] |= {"margin": "float"}
     (folder / "facts.json").write_text(json.dumps(described))
@@ -270,7 +281,7 @@ answer(refused)
 
 
 def test_stale_features_and_wiped_configs_are_mended(hub, client, folder, look, repo) -> None:
-    """What datasets#8608 and huggingface_hub#3043 leave behind: a card whose features are those of older rows, one without configs."""
+    """Cards as datasets#8608 and huggingface_hub#3043 leave them: features of older rows; configs gone."""
     loads, foreign, refused = client(f"""
 from datasets import Dataset, load_dataset
 from huggingface_hub import DatasetCard
@@ -295,8 +306,12 @@ wiped.data.configs = [config for config in wiped.data.configs if config["config_
 wiped.data.dataset_info = [info for info in wiped.data.dataset_info if info["config_name"] == "mine"]
 wiped.push_to_hub("{repo}", repo_type="dataset")
 publish("pairs", "{repo}")
-foreign = [load_dataset("{repo}", "mine", split="train").num_rows, load_dataset("{repo}", "eng_Latn", split="train+test").num_rows]
-answer([loads, [*foreign, load_dataset("{repo}", split="train+test").num_rows], refused])
+foreign = [
+    load_dataset("{repo}", "mine", split="train").num_rows,
+    load_dataset("{repo}", "eng_Latn", split="train+test").num_rows,
+    load_dataset("{repo}", split="train+test").num_rows,
+]
+answer([loads, foreign, refused])
 """)
     assert refused.startswith(f"{repo}-strangers: holds a config 'default' but no facts.json; expected")
     assert loads == [True, "margin"]

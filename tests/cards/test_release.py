@@ -1,4 +1,4 @@
-"""A run's folder published as the repositories that belong together, and what can be followed from one to the other."""
+"""A run published as repositories that name each other, and rows followed from one to the next."""
 
 import io
 import json
@@ -10,6 +10,7 @@ from rich.console import Console
 from polypref.cards.checkpoint import checkpoint_facts, finished_checkpoints
 from polypref.cards.folder import content_of, read_facts
 from polypref.cards.release import run_datasets
+from polypref.cards.retries import LOG_IN
 from polypref.cards.show import first_rows, print_rows, print_trace, strip_controls
 from polypref.cards.trace import trace_prompt
 from polypref.errors import InputError
@@ -34,8 +35,9 @@ first = publish_run(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
 again = publish_run(Path("run"), "{repo}", Options(), rejected=True, tag="v1")
 row = load_published("{repo}", language="de", split="train")[0]
 traced = trace_prompt("{repo}", row["prompt_id"], "German")
-answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for pushed in first], [row, [traced[key] for key in
-    ("prompt", "completions", "pairs", "places", "models", "lineage")]]])
+keys = ("prompt", "completions", "pairs", "places", "models", "lineage")
+answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for pushed in first],
+    [row, [traced[key] for key in keys]]])
 """,
         xet=xet,
     )
@@ -54,10 +56,8 @@ answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for push
         hub, f"{repo}-prompts", "README.md"
     )
     card = look.text(hub, repo, "README.md")
-    assert (
-        f"- prompts: [{repo}-prompts](https://huggingface.co/datasets/{repo}-prompts/tree/{said[0]}) at `{said[0]}`"
-        in card
-    )
+    tree = f"https://huggingface.co/datasets/{repo}-prompts/tree/{said[0]}"
+    assert f"- prompts: [{repo}-prompts]({tree}) at `{said[0]}`" in card
     order = [r["path"] for r in hub.log if "/commit/" in r["path"]]
     assert [path.split("/")[4].removeprefix(repo.split("/")[1]) for path in order] == [
         "-prompts",
@@ -102,9 +102,7 @@ def test_one_language_more_changes_all_of_its_repositories_and_no_other_language
     git = hub.repo("dataset", f"{repo}-prompts")
     assert facts["related"]["prompts"]["commit"] == git.ref("refs/heads/main")
     client(f"""
-from huggingface_hub import HfApi
-card = Path(HfApi().hf_hub_download("{repo}-prompts", "README.md", repo_type="dataset")).read_text() + "\\nMine.\\n"
-HfApi().upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", repo_id="{repo}-prompts", repo_type="dataset")
+upload("{repo}-prompts", read_card("{repo}-prompts") + "\\nMine.\\n")
 """)
     before = look.commits(hub, repo)
     client(f'publish_run(Path("run"), "{repo}", Options())')
@@ -126,13 +124,12 @@ answer([line(load_published, "{repo}")])
         meta = hub.repo("dataset", f"{repo}{name}").meta
         assert (meta["private"], meta["gated"], meta["discussions"]) == (True, "auto", [])
     assert [c["private"] for c in hub.collections.values() if c["title"] == repo.split("/")[1]] == [True]
-    assert lines == [
-        f"{repo}: no such repository, or a private one that this token cannot read; run `hf auth login` or set HF_TOKEN"
-    ]
+    assert lines == [f"{repo}: no such repository, or a private one that this token cannot read; {LOG_IN}"]
     run(CODES, salt="second")
     urls = client(f"""
 urls = [pushed.url for pushed in publish_run(Path("run"), "{repo}", Options(pr=True))]
-answer([urls, load_published("{repo}", language="de", revision="refs/pr/1", split="train")[0]["chosen"][0]["content"].split()[1]])
+rows = load_published("{repo}", language="de", revision="refs/pr/1", split="train")
+answer([urls, rows[0]["chosen"][0]["content"].split()[1]])
 """)
     assert urls[0][1:] == [f"{hub.url}/datasets/{repo}{name}/discussions/1" for name in ("-completions", "")]
     assert urls[1] == "second"
@@ -238,15 +235,15 @@ def test_checkpoints_go_out_with_their_data_and_their_win_rates(hub, client, run
     (folder / "eval" / "winrate.json").write_text(json.dumps(result))
     assert [path.name for path in finished_checkpoints(folder)] == ["dpo"]
     planned, nothing = client(f"""
-from huggingface_hub import hf_hub_download
-show = lambda: "\\n".join("\\n".join(plan.lines()) for plan in plan_run(Path("run"), "{repo}", Options(), models=True))
+def show():
+    plans = plan_run(Path("run"), "{repo}", Options(), models=True)
+    return "\\n".join(line for plan in plans for line in plan.lines())
 planned = show()
 pushed = publish_run(Path("run"), "{repo}", Options(), models=True)
-card = Path(hf_hub_download("{repo}-dpo", "README.md")).read_text().replace("- trl\\n", "- trl\\n- law\\n", 1) + "\\n## Thanks\\n"
+card = read_card("{repo}-dpo", "model").replace("- trl\\n", "- trl\\n- law\\n", 1) + "\\n## Thanks\\n"
 (Path("run") / "checkpoints" / "dpo" / "config.json").write_text("{{ }}")
-from huggingface_hub import HfApi
-for name, text in (("README.md", card), ("model-00001-of-00001.safetensors", "old")):
-    HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo=name, repo_id="{repo}-dpo")
+upload("{repo}-dpo", card, kind="model")
+upload("{repo}-dpo", "old", "model-00001-of-00001.safetensors", kind="model")
 for _ in range(2):
     publish_run(Path("run"), "{repo}", Options(), models=True)
 answer([planned, show().splitlines()[-1]])
@@ -288,6 +285,15 @@ Path("dpo/training.json").write_text(json.dumps(described))
     with pytest.raises(
         InputError, match=r"^licence: apache-2\.0 is stated, but conflicts with data pairs \(cc-by-nc-4\.0\)"
     ):
+        checkpoint_facts(tmp_path / "dpo")
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(tmp_path) -> None:
+    make_checkpoint(tmp_path / "dpo")
+    described = json.loads((tmp_path / "dpo" / "training.json").read_text())
+    del described["method"]
+    (tmp_path / "dpo" / "training.json").write_text(json.dumps(described))
+    with pytest.raises(InputError, match=r"training\.json: no key 'method'; expected a checkpoint"):
         checkpoint_facts(tmp_path / "dpo")
 
 

@@ -222,7 +222,7 @@ def test_the_card_states_what_was_trained_on(trained: Path, published: Path) -> 
     assert data.rows_digest(rows) in card
     assert json.loads((trained / "training.json").read_text("utf-8"))["method"] == dpo.METHOD
     assert "| method | DPO, full weights |" in card
-    assert "after direct preference optimisation ([2305.18290]" in card
+    assert "trained by direct preference optimisation ([2305.18290]" in card
     assert f"| 8 | {read_log(trained)[-1]['loss']:.4g} |" in card
     assert str(trained.parent) not in card + (trained / "training.json").read_text("utf-8")
 

@@ -59,7 +59,7 @@ def test_the_checkpoint_and_its_card(trained: Path) -> None:
     card = (trained / "README.md").read_text("utf-8")
     assert "| reward model | `reward`, a local folder at `sha256:" in card
     assert "| `num_generations` | 2 |" in card
-    assert "after REINFORCE with a leave-one-out baseline ([2402.14740]" in card
+    assert "trained by REINFORCE with a leave-one-out baseline ([2402.14740]" in card
     assert "| step | reward | KL to the base | tokens per completion | share cut |" in card
     assert f"| 5 | {read_log(trained)[-1]['reward']:.4g} |" in card
 
