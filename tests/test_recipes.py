@@ -1,4 +1,4 @@
-"""The recipes as they are: each can be read, its licence follows, and those that name real models run against tiny ones in their place."""
+"""The shipped recipes: they can be read and belong together; two of them run with tiny models."""
 
 import importlib.util
 import json
@@ -39,7 +39,7 @@ LAPTOP = {
     "Skywork/Skywork-Reward-V2-Qwen3-0.6B": "reward",
 }
 SERVER = {"max_model_len": 256, "start_seconds": 400}
-SMALLER = {  # what a machine's memory decides
+SMALLER = {  # the sizes that depend on a machine's memory
     "complete": {
         "generators": {
             "command-r-plus": {"engine": {**SERVER, "tensor_parallel": 1, "sampling": {"max_tokens": 64}}},
@@ -53,20 +53,8 @@ SMALLER = {  # what a machine's memory decides
 @pytest.mark.parametrize("name", ["paper", "laptop", "expanse"])
 def test_a_recipe_and_its_companions_belong_together(name: str) -> None:
     recipe = read_config(RECIPES / f"{name}.yaml", Recipe)
-    made_of = (
-        [config.engine for config in recipe.complete.generators.values()]
-        + [recipe.translate.engine]
-        + [*recipe.score.values()]
-    )  # type: ignore[union-attr]
-    parts: list[tuple[str, str | None]] = [
-        (f"model {engine.model}", known_license(engine.model)) for engine in made_of
-    ]  # type: ignore[union-attr]
-    parts += [(f"source {source.repo}", known_license(str(source.repo))) for source in recipe.prompts.sources]
-    assert resolve_license(None, parts) == "cc-by-nc-4.0"
-    dpo, rloo = (
-        read_config(RECIPES / f"{name}-dpo.yaml", DpoRecipe),
-        read_config(RECIPES / f"{name}-rloo.yaml", RlooRecipe),
-    )
+    dpo = read_config(RECIPES / f"{name}-dpo.yaml", DpoRecipe)
+    rloo = read_config(RECIPES / f"{name}-rloo.yaml", RlooRecipe)
     winrate = read_config(RECIPES / f"{name}-winrate.yaml", WinrateRecipe)
     assert Path(dpo.data) == Path(rloo.data) == Path("runs") / name / "published" / "pairs"
     assert Path(winrate.prompts) == Path("runs") / name / "published" / "prompts"
@@ -75,8 +63,26 @@ def test_a_recipe_and_its_companions_belong_together(name: str) -> None:
     assert rloo.reward.model == recipe.score[recipe.pair.scorer].model != winrate.judge.model  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("name", ["paper", "laptop", "expanse"])
+def test_the_data_of_a_recipe_may_not_be_used_commercially(name: str) -> None:
+    recipe = read_config(RECIPES / f"{name}.yaml", Recipe)
+    engines = [completer.engine for completer in recipe.complete.generators.values()]
+    engines += [recipe.translate.engine, *recipe.score.values()]  # type: ignore[union-attr, list-item]
+    parts = [(f"model {engine.model}", known_license(engine.model)) for engine in engines]  # type: ignore[union-attr]
+    parts += [(f"source {source.repo}", known_license(str(source.repo))) for source in recipe.prompts.sources]
+    assert resolve_license(None, parts) == "cc-by-nc-4.0"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_shows_the_command_that_runs_it(path: Path) -> None:
+    kinds = {"dpo": "train dpo", "rloo": "train rloo", "winrate": "eval winrate"}
+    command = kinds.get(path.stem.rpartition("-")[2], "build")
+    comments = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#   ")]
+    assert any(f"polypref {command} {path.stem}" in comment for comment in comments)
+
+
 class Hub:
-    """The tiny checkpoints under the real ids, and a command line that knows no other Hub."""
+    """A Hub with the tiny checkpoints under the real ids, and a command line that uses it."""
 
     def __init__(self, server: HubServer, home: Path) -> None:
         self.server = server
@@ -120,11 +126,9 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         yield Hub(server, tmp_path / "home")
 
 
-def prompts() -> list[dict[str, str]]:
-    return [
-        json.loads(line)
-        for line in (ROOT / "polypref" / "demo" / "prompts.jsonl").read_text("utf-8").splitlines()
-    ]
+def read_prompts() -> list[dict[str, str]]:
+    lines = (ROOT / "polypref" / "demo" / "prompts.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 @pytest.mark.slow
@@ -132,18 +136,15 @@ def prompts() -> list[dict[str, str]]:
 @pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="no vLLM in this environment")
 def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> None:
     hub.add_models(PAPER)
-    rows = [
-        {
-            "id": p["id"],
-            "conversations": [{"from": "human", "value": p["prompt"]}, {"from": "gpt", "value": "Well."}],
-        }
-        for p in prompts()
-    ]
+    rows = []
+    for prompt in read_prompts():
+        turns = [{"from": "human", "value": prompt["prompt"]}, {"from": "gpt", "value": "Well."}]
+        rows.append({"id": prompt["id"], "conversations": turns})
     hub.add_rows("zetavg/ShareGPT-Processed", rows, "data/train.jsonl")
     overlay = tmp_path / "tiny.yaml"
     overlay.write_text(yaml.safe_dump(SMALLER))
     run = tmp_path / "run"
-    hub.polypref("build", RECIPES / "paper.yaml", "--limit", "40", "--workdir", run, "--overlay", overlay)
+    hub.polypref("build", "paper", "--limit", "40", "--workdir", run, "--overlay", overlay)
     hub.polypref("publish", run, "--repo", "acme/paper", "--rejected")
 
     published = {
@@ -165,27 +166,22 @@ def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> 
     heads = {model["model"]: model["revision"] for model in build["models"]}
     assert heads == {repo: hub.api.model_info(repo).sha for repo in heads}
     assert set(heads) == set(PAPER) - {"Skywork/Skywork-Reward-V2-Llama-3.1-8B"}
-    told = {model["role"]: model["settings"] for model in build["models"]}
-    assert told["translator"] == {"beams": 4, "max_tokens": 256, "quantization": "auto"}
-    assert told["generator"] == {"max_model_len": 256, "temperature": 0.3, "top_p": 0.75, "max_tokens": 64}
+    settings = {model["role"]: model["settings"] for model in build["models"]}
+    assert settings["translator"] == {"beams": 4, "max_tokens": 256, "quantization": "auto"}
+    generator = {"max_model_len": 256, "temperature": 0.3, "top_p": 0.75, "max_tokens": 64}
+    assert settings["generator"] == generator
     assert "# --limit 40\n" in build["recipe"]
     assert build["recipe"].startswith((RECIPES / "paper.yaml").read_text().rstrip())
 
     row = published["pairs"].filter(pl.col("language") == "deu_Latn").sort("prompt_id").to_dicts()[0]
     chain = " ".join(hub.polypref("trace", "acme/paper", row["prompt_id"], "--language", "German").split())
-    for said in (
-        row["chosen"][0]["content"],
-        "translated by nllb-200-3.3B: facebook/nllb-200-3.3B at",
-        "CohereLabs/c4ai-command-r-plus at",
-    ):
-        assert said in chain
+    assert row["chosen"][0]["content"] in chain
+    assert "translated by nllb-200-3.3B: facebook/nllb-200-3.3B at" in chain
+    assert "CohereLabs/c4ai-command-r-plus at" in chain
     trained = tmp_path / "dpo"
-    small = yaml.safe_load((RECIPES / "paper-dpo.yaml").read_text()) | {
-        "max_steps": 2,
-        "max_length": 256,
-        "batch_size": 8,
-    }
-    (tmp_path / "dpo.yaml").write_text(yaml.safe_dump(small))
+    small = {"max_steps": 2, "max_length": 256, "batch_size": 8}
+    small_dpo = yaml.safe_load((RECIPES / "paper-dpo.yaml").read_text()) | small
+    (tmp_path / "dpo.yaml").write_text(yaml.safe_dump(small_dpo))
     hub.polypref("train", "dpo", tmp_path / "dpo.yaml", "--data", "acme/paper", "--output", trained)
     assert "datasets:\n- acme/paper\n" in (trained / "README.md").read_text()
 
@@ -193,13 +189,12 @@ def test_the_papers_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> 
 @pytest.mark.slow
 def test_the_laptops_recipe_from_the_hub_to_the_hub(hub: Hub, tmp_path: Path) -> None:
     hub.add_models(LAPTOP)
-    rows = [{"prompt_id": p["id"], "prompt": p["prompt"]} for p in prompts()]
+    rows = [{"prompt_id": prompt["id"], "prompt": prompt["prompt"]} for prompt in read_prompts()]
     hub.add_rows("HuggingFaceH4/ultrafeedback_binarized", rows, "data/train_prefs-00000-of-00001.jsonl")
     run = tmp_path / "run"
-    hub.polypref("build", RECIPES / "laptop.yaml", "--limit", "20", "--workdir", run)
-    said = hub.polypref("publish", run, "--repo", "acme/laptop")
-    assert [line.split("/datasets/")[1].split("/commit")[0] for line in said.splitlines()[:3]] == [
-        *("acme/laptop-prompts", "acme/laptop-completions", "acme/laptop")
-    ]
+    hub.polypref("build", "laptop", "--limit", "20", "--workdir", run)
+    printed = hub.polypref("publish", run, "--repo", "acme/laptop")
+    repos = [line.split("/datasets/")[1].split("/commit")[0] for line in printed.splitlines()[:3]]
+    assert repos == ["acme/laptop-prompts", "acme/laptop-completions", "acme/laptop"]
     pairs = pl.read_parquet(run / "published/pairs/data/**/*.parquet")
     assert pairs["language"].n_unique() == 5
