@@ -22,8 +22,6 @@ BESIDE = ("prompts", "completions", "rejected")  # tables whose repositories are
 # Columns for which the card shows the share of rows with each value.
 SHARES = {
     "prompts": ("source", "translator"),
-    "completions": ("origin", "generator", "finish_reason"),
-    "scores": ("scorer",),
     "pairs": ("chosen_origin", "chosen_model"),
     "candidates": ("origin", "generator", "finish_reason"),
     "rejected": ("stage", "rejected_by"),

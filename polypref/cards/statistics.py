@@ -16,8 +16,6 @@ def _characters(messages: str) -> pl.Expr:
 # Columns whose values are counted.
 _COUNTED = {
     "prompts": ("source", "translator"),
-    "completions": ("generator", "origin", "finish_reason"),
-    "scores": ("scorer",),
     "candidates": ("origin", "generator", "finish_reason"),
     "rejected": ("stage", "rejected_by"),
     "pairs": ("builder", "chosen_model", "rejected_model", "chosen_origin", "rejected_origin"),
@@ -25,11 +23,6 @@ _COUNTED = {
 # Numbers of a row whose quantiles are computed.
 _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
     "prompts": {"prompt_characters": _characters("prompt")},
-    "completions": {
-        "completion_characters": pl.col("completion").str.len_chars(),
-        "tokens": pl.col("tokens"),
-    },
-    "scores": {"score": pl.col("score")},
     "candidates": {
         "prompt_characters": _characters("prompt"),
         "completion_characters": pl.col("completion").str.len_chars(),
@@ -46,7 +39,6 @@ _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
 }
 # Columns that are summed.
 _TOKENS = {
-    "completions": ("tokens",),
     "candidates": ("tokens",),
     "pairs": ("chosen_tokens", "rejected_tokens"),
 }
