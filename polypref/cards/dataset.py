@@ -151,8 +151,8 @@ def _row_changes(old: Facts | None, new: Facts) -> tuple[str, ...]:
 
 def _rows_by_split(facts: Facts) -> dict[tuple[str, str], int]:
     rows: dict[tuple[str, str], int] = {}
-    for code, about in facts["languages"].items():
-        for file in about["files"]:
+    for code, entry in facts["languages"].items():
+        for file in entry["files"]:
             key = code, file["split"]
             rows[key] = rows.get(key, 0) + file["rows"]
     return rows

@@ -57,13 +57,13 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
     lineages = _codes_by_lineage(facts["languages"])
     pairs_repo = re.sub(f"-({'|'.join(BESIDE)})$", "", repo)
     files = []
-    for about in languages.values():
-        files += about["files"]
+    for entry in languages.values():
+        files += entry["files"]
     recipes = []
     for lineage, codes in lineages.items():
         if builds[lineage]["recipe"]:
             recipes.append({"codes": codes, "text": builds[lineage]["recipe"].rstrip()})
-    alternative = "Quantiles of scores and margins by language; the tables have the numbers."
+    alt_text = "Quantiles of scores and margins by language; the tables have the numbers."
     return {
         "table": table,
         "title": table_title(facts),
@@ -75,11 +75,11 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
         "language_count": "1 language" if len(languages) == 1 else f"{len(languages)} languages",
         "example": _example_language(languages),
         "sizes": _size_table(languages),
-        "has_tokens": any(about.get("tokens") for about in languages.values()),
+        "has_tokens": any(entry.get("tokens") for entry in languages.values()),
         "funnel": _funnel_table(facts["funnel"]),
         "unknown_languages": any(row["language"] == "und" for row in facts["funnel"]),
         "scores": _score_table(languages),
-        "picture": picture_tag("scores", alternative) if score_pictures(facts) else None,
+        "picture": picture_tag("scores", alt_text) if score_pictures(facts) else None,
         "shares": _share_tables(languages, SHARES[table]),
         "columns": list(TABLES[table]),
         "models": _model_rows(builds, lineages),
@@ -96,23 +96,23 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
 
 def _example_language(languages: Languages) -> dict[str, str]:
     """Return the first language that has rows and is not English, for the examples."""
-    codes = [code for code, about in languages.items() if about["files"] and code != "eng_Latn"]
+    codes = [code for code, entry in languages.items() if entry["files"] and code != "eng_Latn"]
     code = codes[0] if codes else "eng_Latn"
     return {"code": code, "name": LANGUAGES[code].name}
 
 
 def _codes_by_lineage(languages: Languages) -> dict[str, list[str]]:
     codes: dict[str, list[str]] = {}
-    for code, about in languages.items():
-        codes.setdefault(about["build"], []).append(code)
+    for code, entry in languages.items():
+        codes.setdefault(entry["build"], []).append(code)
     return codes
 
 
 def _names(languages: Languages, key: str) -> list[str]:
     """Return the names that any language has under `key`, in order of appearance."""
     names: dict[str, None] = {}
-    for about in languages.values():
-        names |= dict.fromkeys(about.get(key, ()))
+    for entry in languages.values():
+        names |= dict.fromkeys(entry.get(key, ()))
     return list(names)
 
 
@@ -124,13 +124,13 @@ def _size_table(languages: Languages) -> Table:
     rows: list[list[Any]] = []
     files = []
     totals = dict.fromkeys(tokens, 0)
-    for code, about in languages.items():
-        medians = [about["quantiles"][name].get("p50") for name in lengths]
-        sums = [about.get("tokens", {}).get(name, 0) for name in tokens]
-        train, test, megabytes = _file_totals(about["files"])
+    for code, entry in languages.items():
+        medians = [entry["quantiles"][name].get("p50") for name in lengths]
+        sums = [entry.get("tokens", {}).get(name, 0) for name in tokens]
+        train, test, megabytes = _file_totals(entry["files"])
         name = LANGUAGES[code].name
-        rows.append([code, name, train, test, about["prompts"], *medians, *sums, megabytes])
-        files += about["files"]
+        rows.append([code, name, train, test, entry["prompts"], *medians, *sums, megabytes])
+        files += entry["files"]
         for column, count in zip(tokens, sums, strict=True):
             totals[column] += count
     train, test, megabytes = _file_totals(files)
@@ -177,19 +177,19 @@ def _score_table(languages: Languages) -> Table | None:
     names = [name for name in quantiles if name.endswith("score") or name == "margin"]
     if not names:
         return None
-    pairs = any("chosen_longer" in about for about in languages.values())
+    pairs = any("chosen_longer" in entry for entry in languages.values())
     head = ["language"]
     for name in names:
         head += [f"{name.replace('_', ' ')} {quantile[1:]}%" for quantile in SHOWN_QUANTILES]
     rows = []
-    for code, about in languages.items():
+    for code, entry in languages.items():
         row: list[Any] = [code]
         for name in names:
-            values = about["quantiles"].get(name, {})
+            values = entry["quantiles"].get(name, {})
             row += [values.get(quantile) for quantile in SHOWN_QUANTILES]
         if pairs:
-            count = sum(file["rows"] for file in about["files"])
-            row.append(f"{about['chosen_longer'] / count:.1%}" if count else None)
+            count = sum(file["rows"] for file in entry["files"])
+            row.append(f"{entry['chosen_longer'] / count:.1%}" if count else None)
         rows.append(row)
     return {"names": names, "head": [*head, "chosen is longer"] if pairs else head, "rows": rows}
 
@@ -198,7 +198,7 @@ def _share_tables(languages: Languages, columns: Iterable[str]) -> list[Table]:
     """Return a table for each column that has values: the share of rows with each of them, by language."""
     tables = []
     for column in columns:
-        counts = {code: about["counts"][column] for code, about in languages.items()}
+        counts = {code: entry["counts"][column] for code, entry in languages.items()}
         total: dict[str, int] = {}
         for of_language in counts.values():
             for value, rows in of_language.items():

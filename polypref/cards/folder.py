@@ -154,12 +154,12 @@ def merge_facts(old: Facts | None, new: Facts) -> Facts:
     """
     if old is None:
         return new
-    kept = {code: about for code, about in old["languages"].items() if code not in new["languages"]}
+    kept = {code: entry for code, entry in old["languages"].items() if code not in new["languages"]}
     if not kept:
         return new
     _check_mergeable(old, new)
     languages = dict(sorted({**kept, **new["languages"]}.items()))
-    used = {about["build"] for about in languages.values()}
+    used = {entry["build"] for entry in languages.values()}
     builds = sorted({**old["builds"], **new["builds"]}.items())
     # Languages that keep their files keep their counts; of the others, the new counts replace the old ones.
     new_funnel = without_languages(new["funnel"], kept)
@@ -194,8 +194,8 @@ def _check_mergeable(old: Facts, new: Facts) -> None:
 def described_files(facts: Facts) -> list[Mapping[str, Any]]:
     """Return the entries of all parquet files in facts.json."""
     files = []
-    for about in facts["languages"].values():
-        files += about["files"]
+    for entry in facts["languages"].values():
+        files += entry["files"]
     return files
 
 
@@ -215,8 +215,8 @@ def parquet_files(
     """
     facts = require_facts(folder)
     paths: dict[str, list[Path]] = {}
-    for code, about in facts["languages"].items():
-        files = [file for file in about["files"] if split in (None, file["split"])]
+    for code, entry in facts["languages"].items():
+        files = [file for file in entry["files"] if split in (None, file["split"])]
         paths[code] = [folder / file["path"] for file in files]
     where = f" in split {split!r}" if split else ""
     for code in languages or ():

@@ -30,12 +30,12 @@ DTYPES = {pl.String: "string", pl.Int32: "int32", pl.Float64: "float64"}
 
 def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata for facts.json; keys, tags and configs that people added to the `old` one stay."""
-    languages = {code: about for code, about in facts["languages"].items() if about["files"]}
+    languages = {code: entry for code, entry in facts["languages"].items() if entry["files"]}
     multilingual = len(languages) > 1
     files: dict[str, list[File]] = {"default": []}
-    for code, about in languages.items():
-        files["default"] += about["files"]
-        files[code] = about["files"]
+    for code, entry in languages.items():
+        files["default"] += entry["files"]
+        files[code] = entry["files"]
     files = {name: described for name, described in files.items() if described}
     rows = sum(file["rows"] for file in files.get("default", ()))
     sources = []

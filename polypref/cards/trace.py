@@ -82,7 +82,9 @@ def _find_pairs(source: str | Path, revision: str | None) -> Place:
 def _find_tables_beside(pairs: Place, facts: Facts) -> dict[str, Place]:
     """Return the places of the other tables: folders, or repositories at the commits that the pairs name."""
     if not Path(pairs.source).is_dir():
-        return {table: Place(other["repo"], other["commit"]) for table, other in facts["related"].items()}
+        return {
+            table: Place(pointer["repo"], pointer["commit"]) for table, pointer in facts["related"].items()
+        }
     beside = Path(pairs.source).resolve().parent
     return {table: Place(str(beside / table), None) for table in BESIDE if (beside / table).is_dir()}
 
