@@ -68,42 +68,6 @@ def test_sentences(text: str, expected: list[str] | None) -> None:
     assert found == (expected if expected is not None else [text.replace("\n", " ")])
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "for example:",
-        "If you have any questions:",
-        "python basics course",
-        "apples and pears;",
-        "x is the number of red apples",
-        "Return the list sorted by name:",
-        "while you wait, read this (please)",
-        "Note (important): read the class notes.",
-    ],
-)
-def test_prose_is_not_taken_for_code(line: str) -> None:
-    assert len(sentences(parse(line))) == 1
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "import numpy as np",
-        "def f(x): return x",
-        "#include <stdio.h>",
-        "x = foo(bar)[0]",
-        "SELECT name FROM users",
-        "} else {",
-        '  "key": "a value",',
-        "$ pip install x",
-        "color: red;",
-        "return a + b;",
-    ],
-)
-def test_bare_code_passes(line: str) -> None:
-    assert parse(line) == [line]
-
-
 def test_a_sentence_of_3000_characters_is_split_and_nothing_of_it_is_cut() -> None:
     for text in (
         ", ".join(f"thing number {i} which {{x{i}}} goes on" for i in range(80)) + ".",
