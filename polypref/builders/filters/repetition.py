@@ -139,12 +139,13 @@ def _periods(units: Sequence[str], sizes: Sizes) -> set[int]:
 def _chains(units: Sequence[str], period: int) -> Iterator[Sequence[str]]:
     """Yield the stretches of two copies or more, in which each unit equals the one `period` units before."""
     start = period  # of the units, up to here, that equal those a period before
-    for i in range(period, len(units) + 1):
-        if i < len(units) and units[i] == units[i - period]:
-            continue
-        if i - start >= period:
-            yield units[start - period : i]
-        start = i + 1
+    for i, (unit, before) in enumerate(zip(units[period:], units, strict=False), period):
+        if unit != before:
+            if i - start >= period:
+                yield units[start - period : i]
+            start = i + 1
+    if len(units) - start >= period:
+        yield units[start - period :]
 
 
 def _is_loop(chain: Sequence[str], period: int, sizes: Sizes) -> bool:

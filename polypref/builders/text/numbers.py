@@ -46,11 +46,12 @@ def numbers(text: str) -> list[list[str]]:
     """
     runs_of_numbers = []
     for number in NUMBER.findall(text):
-        runs_of_numbers.append([_in_ascii(run) for run in DIGITS.findall(number)])
+        runs = DIGITS.findall(number)
+        if not number.isascii():
+            runs = [_in_ascii(run) for run in runs]
+        runs_of_numbers.append(runs)
     return runs_of_numbers
 
 
 def _in_ascii(digits: str) -> str:
-    if digits.isascii():
-        return digits
     return "".join(str(unicodedata.decimal(digit)) for digit in digits)
