@@ -25,7 +25,7 @@ OPENING = regex.compile(
           | >+                                                # > quotation
           | \[[ xX]\]                                         # [x] task
         )
-        (?=\s|$)\s*                                           # none of these within a word: "-v", "a.b"
+        (?=\s|$)\s*                                           # then a space: not in "-v" or "a.b"
       | \d{1,3}\)                                             # 1)item
       | \d{1,2}\.(?=\p{L})                                    # 1.Item, but not 1.5
       | [>|]+                                                 # >quotation   | cell
@@ -49,7 +49,7 @@ class Line(NamedTuple):
     """A line of a text."""
 
     text: str  # without the characters that end it
-    end: str  # "\\n", "\\r\\n" or any other line break; "" at the end of the text
+    end: str  # "\n", "\r\n" or any other line break; "" at the end of the text
 
 
 class LineParts(NamedTuple):

@@ -97,7 +97,7 @@ KINDS: dict[str, str] = {
         (?i: \b(?:translate|transliterate|pronounce|spell|say|translation\ of|meaning\ of)\s+
              (?:the\s+)?(?:(?:word|phrase|sentence|term)\s+)? )
         \K                                                 # the span is what follows:
-        (?: \"[^\"\n]{1,80}\"                             # translate "good day"
+        (?: \"[^\"\n]{1,80}\"                              # translate "good day"
           | “[^”\n]{1,80}”                                 # say the word “drum”
           | «[^»\n]{1,80}»                                 # the meaning of «chat»
           | '[^'\n]{1,80}'(?!\w)                           # spell 'colour', but not 'tis o'clock
