@@ -1,1 +1,1 @@
-"""The figures that the project is measured by: `make bench`, or `python -m bench engines`. Not in the installed packages."""
+"""The project's figures: `make bench`, or `python -m bench engines`. Not in the wheel."""

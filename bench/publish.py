@@ -1,6 +1,7 @@
-"""1.15 million synthetic pairs in 23 languages: laid out and carded, then pushed to the tests' Hub server, each beside its rival.
+"""1.15 million synthetic pairs in 23 languages: written with a card, then pushed to the tests' Hub server.
 
-Every measurement is a process of its own, so that its memory is its own; the two sides take turns, and the lower time counts.
+Every measurement is a process of its own, so that its memory is its own. Each takes turns with its rival, and
+the lower time counts.
 """
 
 import argparse
@@ -13,19 +14,25 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
+from huggingface_hub import HfApi
 
 from bench.table import Row, show
+from polypref.cards.dataset import push_dataset
+from polypref.cards.folder import write_dataset
+from polypref.cards.push import Options
 from polypref.languages.codes import PAPER_23
 from polypref.schemas import TABLES, hash16
 
-ROWS = 50_000  # a language
-PARTS = 50  # a language's, as a work dir has them
+ROWS = 50_000  # of a language
+PARTS = 50  # of a language, as in a work dir
 TURNS = 2
-Measured = dict[str, float]  # seconds, seconds of CPU, gigabytes
+SERVERS = Path(__file__).parents[1] / "tests" / "servers"
 FACTS: dict[str, Any] = {
     "name": "bench/pairs",
     "title": "Synthetic pairs",
@@ -34,189 +41,154 @@ FACTS: dict[str, Any] = {
 }
 
 
+class Usage(NamedTuple):
+    """The cost of one action."""
+
+    seconds: float
+    gigabytes: float  # at the peak
+
+
 def run(args: argparse.Namespace) -> None:
-    """Prints the table; takes some minutes and 5 GB of disk."""
+    """Print the table; takes some minutes and 5 GB of disk."""
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder), ROWS)
 
 
-def measure(root: Path, rows: int) -> None:
+def measure(folder: Path, rows: int) -> None:
+    """Print the table for `rows` pairs of each language."""
     for number, code in enumerate(PAPER_23):
-        make_parts(root / "parts" / code, code, rows, number)
-    show(
-        f"{rows * len(PAPER_23):,} pairs",
-        [*layout(root), *(row for xet in (False, True) for row in pushes(root, xet))],
-    )
+        make_parts(folder / "parts" / code, code, rows, number)
+    show(f"{rows * len(PAPER_23):,} pairs", publish_figures(folder))
 
 
-def layout(root: Path) -> list[Row]:
-    """Folder with card against polars' scan to parquet of the same rows."""
-    ours, rival = list[Measured](), list[Measured]()
+def publish_figures(folder: Path) -> Iterator[Row]:
+    """Yield the figures of writing a dataset's folder, and of pushing it by LFS and by Xet."""
+    rival, ours = [], []
     for _ in range(TURNS):
-        rival.append(child("scan", root))
-        ours.append(child("layout", root))
-    ratio = best(ours) / best(rival)
-    reach = "<= 3 x the rival, <= 2 GB"
-    return [
-        (
-            "lay out and card",
-            f"{best(ours):.1f} s = {ratio:.2f} x, {most(ours):.2f} GB",
-            reach,
-            f"polars scan to parquet {best(rival):.1f} s",
-        )
-    ]
+        rival.append(run_action("scan", folder))
+        ours.append(run_action("write", folder))
+    goal = "<= 3 x the rival, <= 2 GB"
+    yield Row("write with card", compared(ours, rival), goal, f"polars scan to parquet {cost(rival)}")
+    goal = "<= 1.2 x the rival, <= 2 GB"
+    for mode in ("LFS", "Xet"):
+        rival, ours = push_in_turns(folder, mode)
+        yield Row(f"push in {mode} mode", compared(ours, rival), goal, f"upload_folder {cost(rival)}")
 
 
-def pushes(root: Path, xet: bool) -> list[Row]:
-    """push_dataset against upload_folder of the same folder, to the same server."""
-    hub = root / f"hub-{xet}"
-    command = [sys.executable, "-m", "hubserver", "--root", str(hub), "--port", "0"]
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1] / "tests" / "servers"),
-        "PYTHONUNBUFFERED": "1",
-    }
-    ours, rival = list[Measured](), list[Measured]()
+def cost(usages: list[Usage]) -> str:
+    """Return the lowest time and the highest memory."""
+    seconds = min(usage.seconds for usage in usages)
+    return f"{seconds:.1f} s, {max(usage.gigabytes for usage in usages):.2f} GB"
+
+
+def compared(usages: list[Usage], rival: list[Usage]) -> str:
+    ratio = min(usage.seconds for usage in usages) / min(usage.seconds for usage in rival)
+    return f"{cost(usages)}, {ratio:.2f} x"
+
+
+def push_in_turns(folder: Path, mode: str) -> tuple[list[Usage], list[Usage]]:
+    """Push the same folder to the same server by upload_folder and by push_dataset, in turns."""
+    hub = folder / f"hub-{mode}"
+    usages: dict[str, list[Usage]] = {"upload_folder": [], "push": []}
+    with hub_server(hub) as environment:
+        environment["HF_HUB_DISABLE_XET"] = "0" if mode == "Xet" else "1"
+        for turn in range(TURNS):
+            for action, usage in usages.items():
+                repo = f"acme/{action.replace('_', '-')}-{turn}"
+                with tempfile.TemporaryDirectory(dir=folder) as home:  # an empty cache
+                    usage.append(run_action(action, folder, repo, {**environment, "HF_HOME": home}))
+                shutil.rmtree(hub / "repos" / "datasets" / "acme", ignore_errors=True)
+    return usages["upload_folder"], usages["push"]
+
+
+@contextmanager
+def hub_server(root: Path) -> Iterator[dict[str, str]]:
+    """Run the tests' Hub on an empty folder; yield the environment that points clients to it."""
+    command = [sys.executable, "-m", "hubserver", "--root", str(root), "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(SERVERS), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
-        client = {}
+        client: dict[str, str] = {}
         while "HF_TOKEN" not in client:  # the last line that it prints before it serves
             name, _, value = server.stdout.readline().removeprefix("export ").strip().partition("=")
             client[name] = value
-        client["HF_HUB_DISABLE_XET"] = "0" if xet else "1"
         try:
-            for turn in range(TURNS):
-                for action, found in (("upload_folder", rival), ("push", ours)):
-                    with tempfile.TemporaryDirectory(dir=root) as home:
-                        found.append(
-                            child(
-                                action,
-                                root,
-                                f"acme/{action.replace('_', '-')}-{turn}",
-                                client | {"HF_HOME": home},
-                            )
-                        )
-                    shutil.rmtree(hub / "repos" / "datasets" / "acme", ignore_errors=True)
+            yield client
         finally:
             server.kill()
-    mode, ratio = "Xet" if xet else "LFS", best(ours) / best(rival)
-    figure = f"{best(ours):.1f} s = {ratio:.2f} x, {most(ours):.2f} GB"
-    return [
-        (
-            f"push in {mode} mode",
-            figure,
-            "<= 1.2 x the rival, <= 2 GB",
-            f"upload_folder {best(rival):.1f} s, {most(rival):.2f} GB",
-        )
-    ]
 
 
-def child(action: str, root: Path, repo: str = "", environment: dict[str, str] | None = None) -> Measured:
-    command = [sys.executable, "-m", "bench.publish", action, str(root), repo]
-    done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-    )
+def run_action(action: str, folder: Path, repo: str = "", environment: dict[str, str] | None = None) -> Usage:
+    """Run one action in a process of its own."""
+    command = [sys.executable, "-m", "bench.publish", action, str(folder), repo]
+    environment = {**os.environ, **(environment or {})}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(done.stderr)
-    found: Measured = json.loads(done.stdout.splitlines()[-1])
-    return found
-
-
-def best(found: list[Measured]) -> float:
-    return min(one["seconds"] for one in found)
-
-
-def most(found: list[Measured]) -> float:
-    return max(one["gigabytes"] for one in found)
+    return Usage(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def make_parts(folder: Path, code: str, rows: int, seed: int) -> None:
-    """Pairs of about 1.2 kB whose words repeat as words do."""
+    """Write pairs of about 1.2 kB, whose words repeat as words do."""
     draw = random.Random(seed)
-    words = [
-        "".join(draw.choices("abcdefghijklmnopqrstuvwxyzäöüé", k=draw.randint(2, 9))) for _ in range(5000)
-    ]
+    letters = "abcdefghijklmnopqrstuvwxyzäöüé"
+    words = ["".join(draw.choices(letters, k=draw.randint(2, 9))) for _ in range(5000)]
     texts = [" ".join(draw.choices(words, k=draw.randint(10, 120))) for _ in range(4000)]
     folder.mkdir(parents=True)
     for part in range(PARTS):
-        count = rows // PARTS
-        scores = [(draw.gauss(1, 1), draw.gauss(0, 1)) for _ in range(count)]
-        frame = pl.DataFrame(
-            {
-                "prompt_id": sorted(hash16([part, n]) for n in range(count)),
-                "language": [code] * count,
-                "builder": ["native-vs-translated"] * count,
-                "rank": [0] * count,
-                **{
-                    column: [
-                        [
-                            {
-                                "role": role,
-                                "content": f"{draw.choice(texts)} {draw.randrange(10**9)} {draw.choice(texts)}",
-                            }
-                        ]
-                        for _ in range(count)
-                    ]
-                    for column, role in (
-                        ("prompt", "user"),
-                        ("chosen", "assistant"),
-                        ("rejected", "assistant"),
-                    )
-                },
-                **{
-                    f"{side}_model": [model] * count
-                    for side, model in (("chosen", "strong"), ("rejected", "weak"))
-                },
-                **{
-                    f"{side}_origin": [origin] * count
-                    for side, origin in (("chosen", "native"), ("rejected", "translated"))
-                },
-                "chosen_sample": [0] * count,
-                "rejected_sample": [0] * count,
-                "chosen_score": [max(pair) for pair in scores],
-                "rejected_score": [min(pair) for pair in scores],
-                "margin": [max(pair) - min(pair) for pair in scores],
-                "chosen_tokens": [draw.randint(10, 300) for _ in range(count)],
-                "rejected_tokens": [draw.randint(10, 300) for _ in range(count)],
-            },
-            schema=TABLES["pairs"],
-        )
+        pairs = [make_pair(draw, texts, code, hash16([part, number])) for number in range(rows // PARTS)]
+        frame = pl.DataFrame(pairs, schema=TABLES["pairs"]).sort("prompt_id")
         frame.write_parquet(folder / f"{part:04}.parquet")
 
 
-def act(action: str, root: Path, repo: str) -> None:
-    """One measured action."""
-    parts = {code: pl.scan_parquet(sorted((root / "parts" / code).iterdir())) for code in PAPER_23}
+def make_pair(draw: random.Random, texts: list[str], code: str, prompt_id: str) -> dict[str, Any]:
+    def message(role: str) -> list[dict[str, str]]:
+        content = f"{draw.choice(texts)} {draw.randrange(10**9)} {draw.choice(texts)}"
+        return [{"role": role, "content": content}]
+
+    low, high = sorted([draw.gauss(1, 1), draw.gauss(0, 1)])
+    return {
+        "prompt_id": prompt_id,
+        "language": code,
+        "builder": "native-vs-translated",
+        "rank": 0,
+        "prompt": message("user"),
+        "chosen": message("assistant"),
+        "rejected": message("assistant"),
+        "chosen_model": "strong",
+        "rejected_model": "weak",
+        "chosen_origin": "native",
+        "rejected_origin": "translated",
+        "chosen_sample": 0,
+        "rejected_sample": 0,
+        "chosen_score": high,
+        "rejected_score": low,
+        "margin": high - low,
+        "chosen_tokens": draw.randint(10, 300),
+        "rejected_tokens": draw.randint(10, 300),
+    }
+
+
+def act(action: str, folder: Path, repo: str) -> None:
+    """Do what is measured."""
+    parts = {code: pl.scan_parquet(sorted((folder / "parts" / code).iterdir())) for code in PAPER_23}
     match action:
         case "scan":
-            (root / "rival").mkdir(exist_ok=True)
+            (folder / "rival").mkdir(exist_ok=True)
             for code, rows in parts.items():
-                rows.sink_parquet(root / "rival" / f"{code}.parquet")
-        case "layout":
-            from polypref.cards.folder import write_dataset
-
-            shutil.rmtree(root / "pairs", ignore_errors=True)
-            write_dataset(root / "pairs", "pairs", parts, FACTS)
+                rows.sink_parquet(folder / "rival" / f"{code}.parquet")
+        case "write":
+            shutil.rmtree(folder / "pairs", ignore_errors=True)
+            write_dataset(folder / "pairs", "pairs", parts, FACTS)
         case "push":
-            from polypref.cards.dataset import push_dataset
-            from polypref.cards.push import Options
-
-            push_dataset(root / "pairs", repo, Options())
+            push_dataset(folder / "pairs", repo, Options())
         case "upload_folder":
-            from huggingface_hub import HfApi
-
             HfApi().create_repo(repo, repo_type="dataset")
-            HfApi().upload_folder(folder_path=root / "pairs", repo_id=repo, repo_type="dataset")
+            HfApi().upload_folder(folder_path=folder / "pairs", repo_id=repo, repo_type="dataset")
 
 
 if __name__ == "__main__":
-    import polypref.cards.dataset  # noqa: F401
-
-    begun = time.perf_counter()
+    start = time.perf_counter()
     act(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
-    seconds, used = time.perf_counter() - begun, resource.getrusage(resource.RUSAGE_SELF)
-    print(
-        json.dumps(
-            {"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "gigabytes": used.ru_maxrss / 1e6}
-        )
-    )
+    seconds, peak = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": seconds, "gigabytes": peak / 1e6}))

@@ -1,4 +1,4 @@
-"""An engine that only computes, for measuring how a CPU-bound stage spreads over workers."""
+"""An engine that only computes, to measure how a CPU-bound stage scales with workers."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,15 +7,16 @@ from polypref.engines.base import Answer, Request
 
 
 class Spin:
-    """Hashes for about a quarter of a second a request."""
+    """An engine whose every answer takes about a quarter of a second of hashing."""
 
     name, fingerprint = "spin", "spin"
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return [[i] for i in range(len(requests))]
+        return [[place] for place in range(len(requests))]
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
-        return [
-            Answer(hashlib.pbkdf2_hmac("sha256", request.key("").encode(), b"s", 300_000).hex())
-            for request in batch
-        ]
+        answers = []
+        for request in batch:
+            digest = hashlib.pbkdf2_hmac("sha256", request.key("").encode(), b"salt", 300_000)
+            answers.append(Answer(digest.hex()))
+        return answers

@@ -12,6 +12,8 @@ from typing import Any
 from polypref.errors import InputError, Unavailable
 from polypref.languages.codes import LANGUAGES, PAPER_23
 
+# Both are for speed. At 0.8, or at 30 characters, the hardest wrong claim on lingua's test data is accepted
+# in 4.3% or 4.4% instead of 3.6%.
 SURE = 0.95  # P of the wanted language at which a quick look needs no closer one
 QUICK = 60  # characters of the first look at a text
 DIGITS = 6  # lingua sums in a different order each time, so later digits differ between runs

@@ -19,25 +19,33 @@ from polypref.languages.scripts import is_dense, is_in_script
 
 Outcome = Literal["yes", "no", "unsure"]
 
+# On lingua's test data in the 23 languages (bench/language.py) the values below accept 99.93% of right claims
+# about sentences and 98.3% about single words, and reject 99.92% of wrong claims about sentences. Comments
+# say how other values change these shares; the values without such a comment do not change them there.
+
 # P(wanted language) below which a text of ENOUGH letters is in another; proportionally less for a shorter
-# one.
-THRESHOLD, ENOUGH = 0.2, 36
+# text.
+THRESHOLD = 0.2  # at 0.1, 99.74% of wrong claims are rejected; at 0.3, 99.76% of right ones accepted
+ENOUGH = 36  # at 20, 97.3% of single words are accepted; at 60, 99.82% of wrong claims rejected
 # Share of letters in the wanted script; names, terms and quotations in another rarely exceed the rest.
 SCRIPT_SHARE = 0.4
 DENSITY = 3  # letters of an alphabet that weigh as much as one Han, kana or Hangul character in that share
-# Letters of other scripts that decide nothing: Latin ones of a name ("Jean-Paul Sartre" stands in texts of
-# every script), or a few of any, as in an abbreviation.
+# Letters of other scripts that decide nothing: Latin ones of a name ("Jean-Paul Sartre" is in texts of every
+# script), or a few of any, as in an abbreviation.
 LATIN_NAME, FEW = 14, 3
-MIN_UNQUOTED, MIN_PROSE = 15, 24  # letters that must remain for quotations, and for names, to be left out
+# Letters that must remain for quotations, and for names, to be left out. With MIN_PROSE at 12, 99.85% of
+# wrong claims are rejected; if names always stay, 99.79% of right ones are accepted.
+MIN_UNQUOTED, MIN_PROSE = 15, 24
 SCANNED = 20_000  # characters of a text that are looked at
-WINDOW = 70  # characters of each of the three places in them that are judged
+WINDOW = 70  # characters of each of the three places in them that are judged; at 35, 99.90% are accepted
 MIN_KANA = 0.1  # share of kana in the letters of a Japanese text, and of no Chinese one
-NO_KANA = (
-    12  # letters from which a text without kana is not Japanese; a shorter one may be a name or a heading
-)
+# Letters from which a text without kana is not Japanese; a shorter one may be a name or a heading. At 24,
+# only 68% of Chinese sentences are found not to be Japanese.
+NO_KANA = 12
 
-# Close relatives, which identifiers confuse: the relative need be only MORE_PROBABLE times as probable to say
-# no.
+# Close relatives, which identifiers confuse: to say no, the relative need be only MORE_PROBABLE times as
+# probable. Without this rule, Russian claimed to be Ukrainian (the hardest wrong claim) is rejected in 87%
+# instead of 96%.
 RELATIVE = {
     "rus_Cyrl": "ukr_Cyrl",
     "ukr_Cyrl": "rus_Cyrl",
@@ -47,7 +55,8 @@ RELATIVE = {
     "por_Latn": "spa_Latn",
 }
 MORE_PROBABLE = 1.5
-TWO_WORDS = 15  # letters of two words; in a shorter text MORE_PROBABLE rises proportionally
+# In a text of fewer letters MORE_PROBABLE rises proportionally; otherwise 97.5% of single words would pass.
+TWO_WORDS = 15
 # Letters that the relative lacks. Two words with them are needed to say no: one may be a name.
 OWN_LETTERS = {
     "rus_Cyrl": frozenset("ыэъё"),
