@@ -15,7 +15,8 @@ from bench.translate_speed import DEMO, memory, throughput
 from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
-from polypref.builders.translate import Translation, check_translations, texts
+from polypref.builders.text.translator import Translation, translate_texts
+from polypref.builders.translate import check_translations
 from polypref.engines.base import Engine
 from polypref.engines.config import Ct2Translator, PseudoTranslator
 from polypref.engines.pseudo import PseudoEngine
@@ -86,7 +87,7 @@ def pseudo_translate(groups: Groups, faults: float, folder: Path) -> list[Transl
 
 def translate_all(groups: Groups, config: Translate, engine: Engine, log: AnswerLog) -> list[Translation]:
     """Translate every group; no call of an engine in this process fails."""
-    translations = answered(texts(groups, TARGET, config), engine, log)
+    translations = answered(translate_texts(groups, TARGET, config), engine, log)
     return [translation for translation in translations if translation is not None]
 
 

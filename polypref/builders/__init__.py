@@ -1,1 +1,1 @@
-"""The stages of a build in the order in which a row passes them: prompts, translate, complete, score, pair."""
+"""The stages of a build, in the order in which a row passes: prompts, translate, complete, score, pair."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from polypref.builders import complete, pair, prompts, score, translate
 from polypref.builders.filters.apply import Filters
-from polypref.builders.recipe import Completer, ImportedScores, LanguageRule, Recipe, Scorer, Translate
+from polypref.builders.recipe import PIVOT, Completer, ImportedScores, LanguageRule, Recipe, Scorer, Translate
 from polypref.builders.tables import imports
 from polypref.builders.tables.read import Table
 from polypref.engines.base import Engine
@@ -26,7 +26,6 @@ from polypref.store.stages import PartTask, make_parts, without_requests
 from polypref.store.workdir import Workdir
 
 STAGES = ("prompts", "translate", "complete", "score", "pair")
-PIVOT = translate.PIVOT
 Engines = dict[str, Engine]  # a stage's engines: "" is the main one, "quality" estimates its translations
 
 

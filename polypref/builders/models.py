@@ -14,7 +14,7 @@ NOT_SETTINGS = {"kind", "model", "revision", "base_url", "dtype", "tokens_per_ba
 
 
 def describe_models(build: Build) -> list[dict[str, Any]]:
-    """Describe every engine of the recipe: role, name, model, revision, settings, licence (None: not known)."""
+    """Describe every engine of the recipe: role, name, model, revision, settings, licence (None: unknown)."""
     descriptions = []
     for role, engine_name, config in _engines(build.recipe):
         if isinstance(config, HttpGenerator):

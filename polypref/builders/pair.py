@@ -18,7 +18,7 @@ Candidate = dict[str, Any]  # a row of completions with its `score`
 
 
 def pair_stage(config: Pair, prompt_tables: int, completion_tables: int) -> Callable[..., pl.DataFrame]:
-    """Return the stage of a part: its inputs are tables of prompts, of completions and of scores, in order."""
+    """Return the stage of a part: its inputs are prompts, completions and scores, in order."""
     first_scores = prompt_tables + completion_tables
 
     def stage(*tables: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +110,7 @@ def _order(candidate: Candidate) -> tuple[float, float]:
 def _furthest_apart(
     native: Sequence[Candidate], translated: Sequence[Candidate]
 ) -> tuple[Candidate, Candidate]:
-    """Return the native and the translated candidate with the largest difference of scores, the higher first."""
+    """Return the native and the translated candidate whose scores differ most, the higher first."""
     pairs = []
     for candidate in native:
         for other in translated:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from polypref.builders.build import PIVOT, Build
+from polypref.builders.build import Build
 from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.measures import kept_rows
-from polypref.builders.recipe import ImportedScores, LanguageRule
-from polypref.builders.translate import texts
+from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule
+from polypref.builders.text.translator import translate_texts
 from polypref.engines.base import Answer, Engine, Request, Server
 from polypref.engines.budget import Meter, Price
 from polypref.engines.pool import Pool
@@ -57,7 +57,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The tokens that an engine writes, for each row or, with `per_prompt_token`, for each token that it reads.
+    """The tokens that an engine writes: for each row or, with `per_prompt_token`, for each token it reads.
 
     `seconds`: the time for a row while all slots of the engine are in use, if known.
     """
@@ -223,7 +223,7 @@ def _probe_translator(build: Build, meter: Meter, prompts: Sequence[Sequence[Mes
         contents = [message["content"] for message in prompt]
         read += sum(len(content.encode()) for content in contents) // BYTES_PER_TOKEN
         # The first requests alone: those that follow (corrections, back-translation) depend on their answers.
-        groups.append(list(next(texts([contents], targets[0], config), [])))
+        groups.append(list(next(translate_texts([contents], targets[0], config), [])))
     answers, seconds = _time_engine(build, meter, engine, groups)
     tokens = sum(answer.tokens for answer in answers if answer)
     return {"translate": Rate(tokens / max(1, read), per_prompt_token=True, seconds=seconds, measured=True)}

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
-from polypref.builders.build import PIVOT, Build
+from polypref.builders.build import Build
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.models import describe_models
+from polypref.builders.recipe import PIVOT
 from polypref.builders.tables.read import digest, name
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows

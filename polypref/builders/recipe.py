@@ -11,13 +11,14 @@ from polypref.config import Config, Operational
 from polypref.engines.budget import Budget
 from polypref.engines.config import Generator, RewardModel, Translator, VllmRewardModel
 
+PIVOT = "eng_Latn"  # the language that everything is translated from
+
 
 class Prompts(Config):
-    """Where prompts come from, which are rejected, and how many of each language are kept (`sample`).
+    """The sources of prompts, the reasons to reject them, and the number to keep in each language (`sample`).
 
-    `near_duplicates` is the similarity from which one of two prompts is rejected; 0.8 is usual, and by
-    default none are. A prompt is rejected, too, if it contains a share of `overlap` or more of an item of the
-    `evaluation_sets`.
+    near_duplicates: one of two prompts that are so similar is rejected; 0.8 is usual, None rejects none
+    overlap: a prompt is rejected if it contains so large a share of an item of the `evaluation_sets`.
     """
 
     sources: tuple[Table, ...] = Field(min_length=1)
@@ -30,10 +31,10 @@ class Prompts(Config):
 
 
 class Translate(Config):
-    """How English prompts, and English completions of generators with a pivot, get into the other languages.
+    """A translator, or a table of translated prompts, and the reasons to reject translations.
 
-    `back_translation` is the lowest chrF (0 to 100) to keep a row, between its English sentences and their
-    translation there and back.
+    The translator also translates the completions of generators with a pivot.
+    back_translation: the lowest chrF (0 to 100) of the English sentences translated there and back.
     """
 
     engine: Translator | None = None
@@ -107,11 +108,12 @@ Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores
 
 
 class Pair(Config):
-    """How two completions of a prompt become chosen and rejected: by which scorer, at which least difference.
+    """The choice of two completions of a prompt by their scores, which must differ by `margin`.
 
-    native-vs-translated: a native and a translated one; the higher score is chosen, whatever its origin (the
-    paper). native-chosen: the native one is chosen, and scores higher, or there is no pair. native-vs-native,
-    translate-all: both native, both translated. best-vs-worst: the best and the worst of all.
+    native-vs-translated: a native and a translated one; the higher score is chosen (the paper).
+    native-chosen: the native one is chosen; it must score higher than the translated one.
+    native-vs-native, translate-all: the best and the worst of the native ones, of the translated ones.
+    best-vs-worst: the best and the worst of all.
     """
 
     builder: Literal[
@@ -122,10 +124,9 @@ class Pair(Config):
 
 
 class Publish(Config):
-    """What the cards of the published folders say, and the share of prompts in their test split.
+    """The texts of the published cards, and the share of prompts in the test split.
 
-    Without a `license`, the one that follows from the licences of sources and models is named, if these are
-    known.
+    Without a `license`, the cards name the one that follows from those of sources and models, if known.
     """
 
     name: str
@@ -163,7 +164,7 @@ class Recipe(Config):
         return self
 
     def translation_filters(self) -> dict[str, Filters]:
-        """Return the filters of translated rows by table: `prompts`, and `completions` if there is a pivot."""
+        """Return the filters of translated rows by table: `prompts`, and with a pivot `completions`."""
         if self.translate is None:
             return {}
         filters = {"prompts": self.translate.filters}

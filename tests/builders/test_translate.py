@@ -16,7 +16,8 @@ from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
 from polypref.builders.text import instructions
 from polypref.builders.text.spans import KINDS, lost_reason
-from polypref.builders.translate import Translation, check_translations, texts
+from polypref.builders.text.translator import Translation, translate_texts
+from polypref.builders.translate import check_translations
 from polypref.engines.base import Engine
 from polypref.engines.config import Ct2Translator, HttpTranslator, PseudoTranslator
 from polypref.engines.pseudo import PseudoEngine, pseudolocalise
@@ -76,7 +77,7 @@ def asked(
 ) -> list[Translation | None]:
     """The stage, its requests answered through the pool as in a build."""
     return answered(
-        texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl")
+        translate_texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl")
     )
 
 

@@ -205,7 +205,9 @@ def test_pairs_whose_prompt_fills_max_length_are_left_out(
     limit = max(lengths)
     output = dpo.train(recipe(policy, published, tmp_path / "tuned", max_length=limit, max_steps=1))
     card = (output / "README.md").read_text("utf-8")
-    assert f"\n{lengths.count(limit)} of them were left out: the prompt alone fills `max_length` tokens." in card
+    assert (
+        f"\n{lengths.count(limit)} of them were left out: the prompt alone fills `max_length` tokens." in card
+    )
 
 
 def test_the_card_states_what_was_trained_on(trained: Path, published: Path) -> None:

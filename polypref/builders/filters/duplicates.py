@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 PERMUTATIONS = 128
-# Texts whose signatures agree in a whole band are compared: with bands of 8 numbers each, two texts that share
-# 7 in 10 runs are, with P = 1 - (1 - 0.7^8)^16 = 0.61, and two that share 8 in 10 with 0.95.
+# Texts whose signatures agree in a whole band are compared. With bands of 8 numbers, two texts that share 7
+# in 10 runs are compared with P = 1 - (1 - 0.7^8)^16 = 0.61, and two that share 8 in 10 with P = 0.95.
 BANDS = 16
 WIDTH = PERMUTATIONS // BANDS
 SIMILARITY = 0.8  # the estimated share of common runs from which two texts are duplicates

@@ -1,7 +1,7 @@
-"""Phrases that give a completion away, as regular expressions of the `regex` crate (no look-around), by language.
+"""Phrases that give a completion away, by language: regular expressions without look-around.
 
-A refusal is looked for at the beginning of a text only: an essay may well quote one. Languages that are not
-here have no phrases; the English ones are looked for in every language, since models fall back to them.
+A refusal counts only at the beginning of a text: an essay may quote one. Languages that are not listed have
+no phrases of their own, but the English ones count in every language, since models fall back to English.
 """
 
 REFUSALS = {
@@ -51,7 +51,7 @@ SELF = (
     r"|(?:AI|人工知能|言語モデル)(?:アシスタント|言語モデル)?として|(?:AI|인공지능|언어 ?모델)(?: 언어 모델| 어시스턴트)?(?:로서|로써)"
 )
 
-# Marks that chat templates put around turns.
+# Marks that chat templates put around turns, and headings that stand for them.
 TEMPLATE = (
     r"<\|[a-zA-Z_][a-zA-Z_0-9 ]*\|>|<(?:start|end)_of_turn>|\[/?INST\]|<</?SYS>>|<\|?(?:END|START)_OF_TURN(?:_TOKEN)?\|?>|<(?:unk|bos|eos|pad)>|</s>"
     r"|(?m:^(?:### )?(?:Human|User|Assistant|Instruction|Response) ?:\s)|(?m:^Q: .*\nA: )"

@@ -8,7 +8,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")  # half of a UTF-16 pair: valid in JSO
 
 
 def is_text(value: object) -> bool:
-    """Return True for a string without NUL, where many tools cut it, and lone surrogates, invalid in UTF-8."""
+    """Return True for a string without NUL, where many tools cut it, and surrogates, invalid in UTF-8."""
     return isinstance(value, str) and "\0" not in value and not SURROGATE.search(value)
 
 

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from polypref.builders.recipe import Translate
+from polypref.builders.recipe import PIVOT, Translate
 from polypref.builders.tables.read import Table, name, of_kind, records, strings, with_strings
-from polypref.builders.translate import PIVOT, check_translations, texts
+from polypref.builders.text.translator import translate_texts
+from polypref.builders.translate import check_translations
 from polypref.engines.base import Engine
 from polypref.engines.pool import ask_engine
 from polypref.engines.seq2seq import check_languages
@@ -103,7 +104,7 @@ def _translated(
     progress: Progress,
 ) -> Iterator[dict[str, Any]]:
     groups = [strings(row[column]) for row in rows]
-    asking = texts([group or [] for group in groups], code, config)
+    asking = translate_texts([group or [] for group in groups], code, config)
     translations = answered(asking, engine, workdir.open_log(engine.fingerprint), progress)
     checking = check_translations([group or [] for group in groups], translations, code, config)
     checked = answered(checking, engine, workdir.open_log(engine.fingerprint), progress)
