@@ -63,9 +63,9 @@ def read_config(
 
     Raises InputError: a file that is missing or not YAML, an unknown key (with the nearest known one), a wrong value.
     """
-    tree = _read_yaml(path)
+    tree = read_yaml(path)
     for overlay in overlays:
-        tree = _merged(tree, _read_yaml(overlay))
+        tree = _merged(tree, read_yaml(overlay))
     tree = _filled(tree, {"here": str(path.parent), **(values or {})}, path)
     try:
         return model.model_validate(
@@ -75,7 +75,8 @@ def read_config(
         raise InputError(f"{path}: {_first_line(error, model)}") from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the keys and values of a YAML file; raises InputError for a file that has something else."""
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:

@@ -1,1 +1,1 @@
-"""A miniature world, written by hand in 23 languages, in which all of polypref runs on two cores without a network."""
+"""A miniature world in 23 languages, in which all of polypref runs on two cores without a network."""

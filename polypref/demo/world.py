@@ -9,14 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-import yaml
-
+from polypref import schemas
+from polypref.config import read_yaml
 from polypref.errors import InputError
 from polypref.languages.codes import PAPER_23
-from polypref.schemas import hash16
-from polypref.schemas import prompt_id as id_of_messages
 
 FOLDER = Path(__file__).parent / "world"
 ENGLISH = "eng_Latn"
@@ -54,27 +51,15 @@ def phrases(language: str) -> Phrases:
     Raises InputError where its keys, placeholders or numbers of lines differ from the English ones.
     """
     path = FOLDER / f"{language}.yaml"
-    tree = _read_tree(path)
+    tree = read_yaml(path)
     if language != ENGLISH:
-        _check_shape(tree, _read_tree(FOLDER / f"{ENGLISH}.yaml"), path, "")
+        _check_shape(tree, read_yaml(FOLDER / f"{ENGLISH}.yaml"), path, "")
     count, different = len(tree["words"]), len(set(tree["words"].values()))
     if different != count:
         raise InputError(f"{path}: words: found {different} different words, expected {count}")
     last_line = tree["tasks"]["list"]["bad"].splitlines()[-1]
     quoted = last_line.removeprefix("1. ")
     return Phrases(tree["groups"], tree["words"], tree["refusal"], tree["tasks"], quoted)
-
-
-def _read_tree(path: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(tree, dict):
-        raise InputError(f"{path}: found {type(tree).__name__}, expected keys and values")
-    return tree
 
 
 def _check_shape(node: object, english: object, path: Path, key: str) -> None:
@@ -146,7 +131,7 @@ def _trains(combination: Combination) -> bool:
 @cache
 def _shuffled_words() -> list[str]:
     """Return the words, shuffled within their groups."""
-    return sorted(words(), key=lambda word: (words().index(word) // GROUP_SIZE, hash16(word)))
+    return sorted(words(), key=lambda word: (words().index(word) // GROUP_SIZE, schemas.hash16(word)))
 
 
 def prompt(combination: Combination, language: str) -> str:
@@ -156,7 +141,7 @@ def prompt(combination: Combination, language: str) -> str:
 
 def prompt_id(combination: Combination) -> str:
     """Return the id that published tables give this prompt in every language."""
-    return id_of_messages([{"role": "user", "content": prompt(combination, ENGLISH)}])
+    return schemas.prompt_id([{"role": "user", "content": prompt(combination, ENGLISH)}])
 
 
 def right_answers(combination: Combination, language: str) -> list[str]:
@@ -320,4 +305,4 @@ def _fill(phrase: str, values: Mapping[str, str]) -> str:
 
 
 def _hash(combination: Combination, salt: str) -> int:
-    return int(hash16([salt, combination.task, combination.word]), 16)
+    return int(schemas.hash16([salt, combination.task, combination.word]), 16)

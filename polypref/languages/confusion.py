@@ -21,7 +21,7 @@ _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What one completion shows; both faults are looked for in the judged lines only."""
+    """The faults of one completion, looked for in its judged lines only."""
 
     judged: bool  # it has a line long enough to judge
     wrong_line: bool  # one of them is in another language

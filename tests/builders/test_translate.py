@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from bench.translate import losses, real_prompts
+from bench.translate import read_prompts, silent_losses
 from polypref.builders.filters.apply import NAMES, Filters
 from polypref.builders.recipe import Translate
 from polypref.builders.tables.translate import answered
@@ -275,7 +275,7 @@ def test_long_texts_go_to_a_language_model_in_stretches_that_make_up_the_text() 
 @pytest.mark.skipif("POLYPREF_REALDATA" not in os.environ, reason="wants real prompts in POLYPREF_REALDATA")
 @pytest.mark.parametrize("name", ["MT-Bench", "Arena-Hard", "self-instruct"])
 def test_real_prompts(name: str, tmp_path: Path) -> None:
-    groups = real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name]
+    groups = read_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name]
     rows = with_pseudo(groups, "jpn_Jpan", tmp_path)
     assert (
         sum((differences(group, row) for group, row in zip(groups, rows, strict=True)), Counter())
@@ -287,7 +287,6 @@ def test_real_prompts(name: str, tmp_path: Path) -> None:
 @pytest.mark.skipif("POLYPREF_REALDATA" not in os.environ, reason="wants real prompts in POLYPREF_REALDATA")
 @pytest.mark.parametrize("name", ["MT-Bench", "Arena-Hard", "self-instruct"])
 def test_a_real_translator_loses_nothing_of_real_prompts_in_silence(name: str, tmp_path: Path) -> None:
-    _, silent, _, _ = losses(
-        name, real_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name], tmp_path
-    )
-    assert re.fullmatch(r"0 of \d{2,3}", silent)
+    groups = read_prompts(Path(os.environ["POLYPREF_REALDATA"]) / "prompts_en")[name]
+    (row,) = silent_losses({name: groups}, tmp_path)
+    assert re.fullmatch(r"0 of \d{2,3}", row.figure)

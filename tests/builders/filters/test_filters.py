@@ -8,11 +8,10 @@ import yaml
 from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.processes import MIN_ROWS
 from polypref.builders.filters.text import is_text
-from polypref.languages.codes import PAPER_23
+from polypref.languages.codes import LANGUAGES, PAPER_23
 from tests.builders.filters.rows import filter_rows, filter_text
 
 CLEAN = yaml.safe_load((Path(__file__).parent / "clean_answers.yaml").read_text(encoding="utf-8"))
-UNSPACED = ("jpn_Jpan", "zho_Hans", "zho_Hant")
 SENTENCES = {
     "arb_Arab": "باريس هي عاصمة فرنسا وأكبر مدنها من حيث عدد السكان.",
     "ces_Latn": "Hlavním městem Francie je Paříž a žije v ní přes dva miliony lidí.",
@@ -120,7 +119,7 @@ def test_empty_and_repetitive_texts(text: str, expected: str | None) -> None:
 @pytest.mark.parametrize("code", SENTENCES)
 def test_a_sentence_that_gets_stuck_is_a_loop_in_every_script(code: str) -> None:
     sentence = SENTENCES[code].rstrip(".。।")
-    stuck = sentence[-7:] * 8 if code in UNSPACED else " " + " ".join(sentence.split()[-3:] * 8)
+    stuck = sentence[-7:] * 8 if not LANGUAGES[code].word_spaces else " " + " ".join(sentence.split()[-3:] * 8)
     measures, why = filter_text(sentence + stuck, code, Filters())
     assert why == "loop"
     assert measures["loop"] > 0.6
