@@ -126,9 +126,9 @@ def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path
         "chosen_origin": "origin",
         "chosen_sample": "sample",
     }
-    found = pairs.join(completions, left_on=list(keys), right_on=list(keys.values()), how="left")
-    assert found["completion"].to_list() == [messages[0]["content"] for messages in pairs["chosen"]]
-    assert found["chosen_tokens"].to_list() == found["tokens"].to_list()
+    joined = pairs.join(completions, left_on=list(keys), right_on=list(keys.values()), how="left")
+    assert joined["completion"].to_list() == [messages[0]["content"] for messages in pairs["chosen"]]
+    assert joined["chosen_tokens"].to_list() == joined["tokens"].to_list()
 
 
 def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path) -> None:
@@ -157,8 +157,7 @@ def test_the_funnel_in_the_card_is_what_the_published_files_hold(tmp_path: Path)
     )
     card = (published / "pairs/README.md").read_text()
     head, _, cells = [
-        line.strip("| ").split(" | ")
-        for line in card.split("without one.\n\n")[1].splitlines()[:3]
+        line.strip("| ").split(" | ") for line in card.split("without one.\n\n")[1].splitlines()[:3]
     ]
     assert dict(zip(head[1:], map(int, cells[1:]), strict=True)) == expected
     assert expected["weak-native completions: too_long"] > 0
@@ -209,5 +208,5 @@ def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_bui
                 os.kill(build.pid, signal.SIGKILL)
         subprocess.run([*command, str(tmp_path / "killed")], check=True, capture_output=True, cwd=tmp_path)
     assert files(tmp_path / "killed/published") == files(tmp_path / "whole/published")
-    asked = Counter(json.dumps(body) for body in server.calls)
-    assert sum(count - 1 for count in asked.values()) <= 5 * 4  # what was in flight at each kill
+    requests = Counter(json.dumps(body) for body in server.calls)
+    assert sum(count - 1 for count in requests.values()) <= 5 * 4  # in flight at each kill

@@ -1,4 +1,4 @@
-"""A finished work dir gets more languages: what is missing is made, nothing else is touched, an unknown language stops before anything."""
+"""More languages in a finished work dir: only what is missing is made; an unknown language stops at once."""
 
 import json
 from pathlib import Path
@@ -61,22 +61,22 @@ def parts(workdir: Path) -> dict[str, tuple[bytes, int]]:
 
 def reply(body: dict[str, Any]) -> str:
     text = str(body["messages"][-1]["content"])
-    return f"{'This is certainly an answer' if body['model'] == 'strong' else 'I really do not know that'}, it has {len(text)} letters."
+    answers = {"strong": "This is certainly an answer", "weak": "I really do not know that"}
+    return f"{answers[body['model']]}, it has {len(text)} letters."
 
 
 def test_new_languages_touch_no_other_languages_parts(tmp_path: Path) -> None:
     first, more = ["en", "de", "ja"], ["swh_Latn", "yor_Latn", "tha_Thai", "amh_Ethi"]
     with OpenAIServer(reply) as server:
         make(recipe(tmp_path, server.url, first, {"kind": "pseudo"}), tmp_path / "run")
-        before, asked = parts(tmp_path / "run"), len(server.calls)
+        before, calls = parts(tmp_path / "run"), len(server.calls)
         make(recipe(tmp_path, server.url, more, {"kind": "pseudo"}), tmp_path / "run")
         after = parts(tmp_path / "run")
         assert {name: after[name] for name in before} == before
         new = {name.split("/")[-2] for name in set(after) - set(before)}
         assert new == {language(code).code for code in more}
-        assert (
-            len(server.calls) == asked
-        )  # pseudo-localised prompts read like the German ones, and the weak one's English is there
+        # The pseudo-localised prompts are the German ones again, and the weak model's English answers exist.
+        assert len(server.calls) == calls
         make(recipe(tmp_path, server.url, first + more, {"kind": "pseudo"}), tmp_path / "run")
         assert parts(tmp_path / "run") == after
 

@@ -1,4 +1,4 @@
-"""Which completions become chosen and rejected, and every reason why there is no pair."""
+"""The choice of chosen and rejected completions, and every reason why there is no pair."""
 
 from typing import Any
 
@@ -108,10 +108,11 @@ def test_rows_are_joined_by_key_and_every_prompt_is_accounted_for() -> None:
         "scores",
     )
     out = make_pairs(Pair(builder="best-vs-worst", scorer="s"), prompts, completions, scores)
-    found = {row["prompt_id"]: row for row in out.to_dicts()}
-    assert sorted(found) == ["a", "b", "c"]
-    assert [found["a"][side][0]["content"] for side in ("chosen", "rejected")] == ["a1", "a0"]
-    assert [found["b"][side][0]["content"] for side in ("chosen", "rejected")] == ["b0", "b1"]
-    assert (found["a"]["margin"], found["b"]["chosen_score"], found["a"]["chosen_model"]) == (1.0, 4.0, "g")
-    assert found["c"]["rejected_by"] == "no_candidates"
+    ranked = {row["prompt_id"]: row for row in out.to_dicts()}
+    assert sorted(ranked) == ["a", "b", "c"]
+    assert [ranked["a"][side][0]["content"] for side in ("chosen", "rejected")] == ["a1", "a0"]
+    assert [ranked["b"][side][0]["content"] for side in ("chosen", "rejected")] == ["b0", "b1"]
+    assert (ranked["a"]["margin"], ranked["a"]["chosen_model"]) == (1.0, "g")
+    assert ranked["b"]["chosen_score"] == 4.0
+    assert ranked["c"]["rejected_by"] == "no_candidates"
     assert out.filter(pl.col("rejected_by").is_null())["prompt"].to_list() == [prompt, prompt]

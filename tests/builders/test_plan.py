@@ -1,4 +1,4 @@
-"""What a recipe will take: counted, priced, and measured by a probe whose answers the build keeps."""
+"""Estimates of a build: counted, priced, and measured by a probe whose answers the build keeps."""
 
 import json
 import subprocess
@@ -65,29 +65,30 @@ def lines(config: Recipe, workdir: Path, probe: int = 0) -> list[Line]:
 
 
 def test_without_a_probe_answers_are_as_long_as_they_may_be(tmp_path: Path) -> None:
-    found = lines(recipe(tmp_path, "http://127.0.0.1:1/v1", throughput={"strong": 1000.0}), tmp_path / "run")
+    config = recipe(tmp_path, "http://127.0.0.1:1/v1", throughput={"strong": 1000.0})
+    estimates = lines(config, tmp_path / "run")
     assert [
         (line.stage, line.language, line.rows, line.prompt_tokens, line.tokens, line.measured)
-        for line in found
+        for line in estimates
     ] == [
         ("complete strong", "eng_Latn", 60, 600, 6000, False),
         ("complete strong", "deu_Latn", 40, 400, 4000, False),
     ]
-    assert [line.cost for line in found] == pytest.approx([0.0606, 0.0404])
-    assert [line.hours for line in found] == pytest.approx([6 / 3600, 4 / 3600])
+    assert [line.cost for line in estimates] == pytest.approx([0.0606, 0.0404])
+    assert [line.hours for line in estimates] == pytest.approx([6 / 3600, 4 / 3600])
     assert lines(recipe(tmp_path, "http://127.0.0.1:1/v1"), tmp_path / "run")[0].hours is None
 
 
 def test_a_probe_measures_and_the_build_does_not_ask_for_its_rows_again(tmp_path: Path) -> None:
     with OpenAIServer(lambda body: "five words are said here", delay=0.01) as server:
         config = recipe(tmp_path, server.url)
-        found = lines(config, tmp_path / "run", probe=5)
+        estimates = lines(config, tmp_path / "run", probe=5)
         assert len(server.calls) == 6
-        assert [(line.rows, line.tokens, line.measured) for line in found] == [
+        assert [(line.rows, line.tokens, line.measured) for line in estimates] == [
             (60, 300, True),
             (40, 200, True),
         ]
-        assert all(line.hours for line in found)
+        assert all(line.hours for line in estimates)
         with Workdir(tmp_path / "run") as opened:
             Build(config, opened).make()
         assert len(server.calls) == 100
@@ -129,7 +130,10 @@ def test_a_build_stops_at_its_budget_and_a_larger_one_goes_on(tmp_path: Path) ->
         recipe(tmp_path, server.url)  # an answer costs 5 tokens at 10 for a million
         stopped = build("budget: {max_cost: 0.0016}")
         assert stopped.returncode == 3
-        message = "polypref: budget.max_cost 0.0016 is used up: 0.0016 spent; all answers are kept, a larger budget goes on"
+        message = (
+            "polypref: budget.max_cost 0.0016 is used up: 0.0016 spent; "
+            "all answers are kept, a larger budget goes on"
+        )
         assert stopped.stderr.splitlines()[-1] == message
         assert len(server.calls) == 32
         assert build("budget: {max_cost: 1}").returncode == 0

@@ -75,7 +75,7 @@ def test_parquet_csv_and_gz_give_the_same_rows(tmp_path: Path) -> None:
         ]
 
 
-def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
+def test_every_bad_row_is_kept_with_its_reason(tmp_path: Path) -> None:
     bad = [None, 7, 3.5, {"a": 1}, [], "lone \ud800 surrogate", "nul \0 here"]
     rows = [
         {"p": "Tell me about the history of the printing press.", "l": "en"},
@@ -89,10 +89,10 @@ def test_every_bad_row_is_there_with_its_reason(tmp_path: Path) -> None:
     ]
     config = Prompts(sources=(Table(path=jsonl(tmp_path / "p.jsonl", *rows), text="p", language="l"),))
     with Workdir(tmp_path / "run") as workdir:
-        found = write_prompts(config, 1, workdir)
+        counts = write_prompts(config, 1, workdir)
         frame = read_parts(
             part
-            for code in found
+            for code in counts
             for part in workdir.table("prompts", "source", code, parts=workdir.part_count(0))
         )
     assert frame.height == len(rows)

@@ -1,4 +1,4 @@
-"""Prompts of every make through real translators: pseudo-localisation, the demo's NLLB, a language model behind HTTP."""
+"""Prompts of every kind through translators: pseudo-localisation, the demo's NLLB, an HTTP language model."""
 
 import os
 import re
@@ -33,22 +33,27 @@ PROMPTS = [
     ["Write a haiku about autumn. Keep it short!", "Now rewrite it.\n\nUse 3 lines and 17 syllables."],
     ["Fix this:\n```python\ndef f(x):\n    return x + 1  # Add one\n```\nWhat is wrong with `f(None)` here?"],
     [
-        "Dear {name},\n\nvisit https://example.org/a_(b)?q=1&r=2 or mail to help@example.org. Your code is {{code}}."
+        "Dear {name},\n\nvisit https://example.org/a_(b)?q=1&r=2 or mail to help@example.org. "
+        "Your code is {{code}}."
     ],
     [
-        "# Plan\n\n1. First step: open /etc/hosts\n2. Second step: run it\n   - nested with 5 km\n   * [ ] another\n\n> a quotation"
+        "# Plan\n\n1. First step: open /etc/hosts\n2. Second step: run it\n"
+        "   - nested with 5 km\n   * [ ] another\n\n> a quotation"
     ],
     [
-        "| Name | Meaning of it |\n|------|:-------:|\n| foo_bar | the first thing |\n| $x^2$ | a square of 2 |"
+        "| Name | Meaning of it |\n|------|:-------:|\n"
+        "| foo_bar | the first thing |\n| $x^2$ | a square of 2 |"
     ],
     [
-        "Solve \\(a+b\\) for a. Given that f(x) = 4x^3 - 9x, find f(2).\n$$\ny = mx + b\n$$\nExplain your answer."
+        "Solve \\(a+b\\) for a. Given that f(x) = 4x^3 - 9x, find f(2).\n"
+        "$$\ny = mx + b\n$$\nExplain your answer."
     ],
     ["<task>Summarise the text.</task>\n<text>\nIt rained for 12 days. Nobody came.\n</text>"],
     ["What does 你好 mean in English? How do I pronounce “Fernweh”?"],
     ["User: Hello there, who are you?\nAssistant: I am an assistant.\nUser: Tell me a joke."],
     [
-        "This is a line that was wrapped by hand at some sixty characters, and\nit goes on in the next line, as mail does."
+        "This is a line that was wrapped by hand at some sixty characters, and\n"
+        "it goes on in the next line, as mail does."
     ],
     ["import os\nfor name in os.listdir('.'):\n    print(name)\n\nWhy does this print nothing at all?"],
     ["Tabs\tand columns\tof text\r\nwith other line ends\r\n"],
@@ -66,7 +71,7 @@ HOSTILE = {
 def rejected_by(
     sources: Sequence[Sequence[str]], rows: Sequence[Translation], target: str, config: Translate
 ) -> list[str | None]:
-    """The reasons of translations; without a quality model no engine is asked."""
+    """Return the reasons of translations; without a quality model no engine is asked."""
     with pytest.raises(StopIteration) as stop:
         next(check_translations(sources, rows, target, config))
     return stop.value.value["rejected_by"].to_list()
@@ -95,11 +100,12 @@ def with_pseudo(
 
 
 def differences(source: Sequence[str], row: Translation) -> Counter[str]:
-    found = Counter[str]()
+    differing = Counter[str]()
     for before, after in zip(source, row.texts, strict=True):
-        found.update({kind: lacking + more for kind, (_, lacking, more) in counted(before, after).items()})
-        found["prose left as it was"] += prose_lines(before, after)[1]
-    return +found
+        for kind, (_, missing, new) in counted(before, after).items():
+            differing[kind] += missing + new
+        differing["prose left as it was"] += prose_lines(before, after)[1]
+    return +differing
 
 
 def test_pseudo_localisation() -> None:
@@ -138,14 +144,15 @@ def test_every_kind_of_structure_survives_and_all_prose_is_translated(target: st
 
 def test_every_damaged_row_is_rejected_by_name_and_no_other(tmp_path: Path) -> None:
     config = Translate(engine=PseudoTranslator(kind="pseudo"), filters=OFF)
-    whole, found = with_pseudo(PROMPTS, "deu_Latn", tmp_path), Counter[str | None]()
+    whole = with_pseudo(PROMPTS, "deu_Latn", tmp_path)
+    counts = Counter[str | None]()
     for seed in range(20):
         damaged = with_pseudo(PROMPTS, "deu_Latn", tmp_path, faults=0.3, seed=seed)
         reasons = rejected_by(PROMPTS, damaged, "deu_Latn", config)
         assert [reason is not None for reason in reasons] == [
             a.texts != b.texts for a, b in zip(whole, damaged, strict=True)
         ]
-        found.update(reasons)
+        counts.update(reasons)
     assert {
         "lost_number",
         "doubled_number",
@@ -154,8 +161,8 @@ def test_every_damaged_row_is_rejected_by_name_and_no_other(tmp_path: Path) -> N
         "lost_code",
         "lost_url",
         "lost_placeholder",
-    } <= set(found)
-    assert 20 < found[None] < 200
+    } <= set(counts)
+    assert 20 < counts[None] < 200
 
 
 @pytest.mark.parametrize("case", HOSTILE)
@@ -180,15 +187,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_a_real_translator_loses_nothing_in_silence(target: str, demo: Any, tmp_path: Path) -> None:
     config = Translate(engine=demo[0], filters=OFF)
     rows = [row for row in asked(PROMPTS, target, config, demo[1], tmp_path) if row]
-    found = rejected_by(PROMPTS, rows, target, config)
-    for source, row, reason in zip(PROMPTS, rows, found, strict=True):
+    reasons = rejected_by(PROMPTS, rows, target, config)
+    for source, row, reason in zip(PROMPTS, rows, reasons, strict=True):
         assert reason or not any(
             lacking
             for text in zip(source, row.texts, strict=True)
             for _, lacking, _ in counted(*text).values()
         )
-    reasons = Counter(found)
-    assert reasons["truncated"] + reasons[None] < len(PROMPTS)  # it never saw a mark, so it carries none over
+    counts = Counter(reasons)
+    assert counts["truncated"] + counts[None] < len(PROMPTS)  # it never saw a mark, so it carries none over
 
 
 def test_back_translation_is_measured_and_rejects(demo: Any, tmp_path: Path) -> None:

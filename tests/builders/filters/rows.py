@@ -8,7 +8,10 @@ from polypref.builders.filters.apply import WORKING_COLUMNS, Filters, apply_filt
 
 
 def filter_rows(rows: Sequence[Mapping[str, str | None]], filters: Filters) -> pl.DataFrame:
-    """Return the rows with `measures` and `rejected_by`; a row has `text`, `language` and more where it matters."""
+    """Return the rows with `measures` and `rejected_by`.
+
+    A row has `text`, `language` and, where it matters, `source`, `prompt` and `finish_reason`.
+    """
     frame = pl.DataFrame(rows, schema={**WORKING_COLUMNS, "rejected_by": pl.String})
     ended = pl.col("finish_reason").fill_null("stop")
     return apply_filters(frame, filters, text="text", source="source", prompt="prompt", finish_reason=ended)

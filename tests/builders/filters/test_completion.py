@@ -1,4 +1,4 @@
-"""Refusals, self-identification, templates and echoes: what gives a completion away in each language, and what only looks like it."""
+"""Faults of completions in each language, and texts that only look like them."""
 
 import pytest
 
@@ -65,9 +65,8 @@ def test_a_refusal_at_the_beginning_is_rejected_in_every_language(code: str) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "I am sorry to hear that your dog is ill. Let it rest, give it water, and call a vet tomorrow if it does not eat.",
-        "If a guest asks for a refund, you may answer: thank you for telling us, and we will look into it at once. "
-        * 3
+        "I am sorry to hear that your dog is ill. Let it rest, give it water, and call a vet tomorrow.",
+        "If a guest asks for a refund, you may answer: thank you, and we will look into it at once. " * 3
         + "I can't help you.",
         "She said that she was sorry, and that nobody could have known.",
     ],

@@ -1,4 +1,4 @@
-"""Overlap with evaluation sets: prompts that hold an item, or most of one, go; what is merely about the same stays."""
+"""Overlap with evaluation sets: prompts that contain an item, or most of one, are rejected; others stay."""
 
 import json
 from pathlib import Path
@@ -11,26 +11,32 @@ from polypref.builders.recipe import Prompts
 from polypref.builders.tables.read import Table
 
 ITEM = {
-    "Latin": "Compose an engaging letter to the mayor in which you ask for a second library in the northern part of town.",
+    "Latin": "Compose an engaging letter to the mayor in which you ask for a second library in the northern "
+    "part of town.",
     "Chinese": "请给市长写一封吸引人的信，请求他在城市的北部再建一座图书馆，并说明理由。",
-    "Arabic": "اكتب رسالة إلى رئيس البلدية تطلب فيها بناء مكتبة ثانية في الجزء الشمالي من المدينة مع ذكر الأسباب.",
+    "Arabic": "اكتب رسالة إلى رئيس البلدية تطلب فيها بناء مكتبة ثانية في الجزء الشمالي من المدينة "
+    "مع ذكر الأسباب.",
     "Thai": "เขียนจดหมายถึงนายกเทศมนตรีเพื่อขอให้สร้างห้องสมุดแห่งที่สองทางตอนเหนือของเมืองพร้อมเหตุผล",
 }
 HOLDS = {
-    "Latin": "Answer as a poet would.\n\ncompose an engaging letter to the mayor, in which you ask for a second library in the "
-    "northern part of town! Use no more than ninety words.",
-    "Chinese": "你是一位作家。请给市长写一封吸引人的信：请求他在城市的北部再建一座图书馆，并说明理由！不要超过一百个字。",
-    "Arabic": "أجب كشاعر. اكتب رسالة إلى رئيس البلدية، تطلب فيها بناء مكتبة ثانية في الجزء الشمالي من المدينة، مع ذكر الأسباب! لا تطل.",
+    "Latin": "Answer as a poet would.\n\ncompose an engaging letter to the mayor, in which you ask for a "
+    "second library in the northern part of town! Use no more than ninety words.",
+    "Chinese": "你是一位作家。请给市长写一封吸引人的信：请求他在城市的北部再建一座图书馆，并说明理由！"
+    "不要超过一百个字。",
+    "Arabic": "أجب كشاعر. اكتب رسالة إلى رئيس البلدية، تطلب فيها بناء مكتبة ثانية في الجزء الشمالي من "
+    "المدينة، مع ذكر الأسباب! لا تطل.",
     "Thai": "ตอบแบบกวี เขียนจดหมายถึงนายกเทศมนตรีเพื่อขอให้สร้างห้องสมุดแห่งที่สองทางตอนเหนือของเมืองพร้อมเหตุผล ไม่เกินร้อยคำ",
 }
 MOST = {
-    "Latin": "Compose an engaging letter to the mayor in which you ask for a second library in the old harbour.",
+    "Latin": "Compose an engaging letter to the mayor in which you ask for a second library in the old "
+    "harbour.",
     "Chinese": "请给市长写一封吸引人的信，请求他在城市的北部再建一座游泳馆。",
     "Arabic": "اكتب رسالة إلى رئيس البلدية تطلب فيها بناء مكتبة ثانية في الجزء الشمالي من القرية.",
     "Thai": "เขียนจดหมายถึงนายกเทศมนตรีเพื่อขอให้สร้างห้องสมุดแห่งที่สองทางตอนเหนือของหมู่บ้าน",
 }
 NEAR_MISS = {
-    "Latin": "Compose an angry letter to a newspaper in which you complain about the noise in the library of your town.",
+    "Latin": "Compose an angry letter to a newspaper in which you complain about the noise in the library of "
+    "your town.",
     "Chinese": "请给报社写一封信，抱怨你所在城市的图书馆里面太吵闹，并提出你的建议。",
     "Arabic": "اكتب رسالة إلى الصحيفة تشتكي فيها من الضوضاء داخل مكتبة المدينة مع اقتراح حل مناسب.",
     "Thai": "เขียนจดหมายถึงหนังสือพิมพ์เพื่อร้องเรียนเรื่องเสียงดังในห้องสมุดของเมืองพร้อมข้อเสนอแนะ",
@@ -65,8 +71,10 @@ def jsonl(path: Path, *rows: object) -> Path:
     return path
 
 
-SECOND = "Take your previous letter and rewrite it so that every single sentence of it begins with a different vowel, please, and so that it "
-SECOND += "rhymes where a line ends; leave out whatever the mayor cannot change."
+SECOND = (
+    "Take your previous letter and rewrite it so that every single sentence of it begins with a different "
+    "vowel, please, and so that it rhymes where a line ends; leave out whatever the mayor cannot change."
+)
 
 
 def test_of_several_turns_each_of_the_users_is_an_item(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Near-duplicates in every script: of each group one stays, the same one in whatever order the rows come; what differs stays."""
+"""Near-duplicates in every script: one of each group stays, whatever the order of the rows."""
 
 import json
 import random
@@ -14,9 +14,9 @@ from polypref.schemas import hash16
 
 NEAR = {
     "Latin": (
-        "Please write a short story about a lighthouse keeper who finds an old letter in a bottle on the beach.",
-        "please write a short story about a lighthouse keeper, who finds an old letter in a bottle on the beach!",
-        "Please write a short story about a lighthouse keeper who finds an old letter in a bottle on the beaches.",
+        "Please write a short story about a lighthouse keeper who finds a letter in a bottle at the sea.",
+        "please write a short story about a lighthouse keeper, who finds a letter in a bottle at the sea!",
+        "Please write a short story about a lighthouse keeper who finds a letter in a bottle at the seas.",
     ),
     "Arabic": (
         "اكتب قصة قصيرة عن حارس منارة عجوز وجد رسالة قديمة داخل زجاجة على شاطئ البحر في الصباح.",
@@ -56,25 +56,25 @@ def test_near_duplicates_of_every_script(script: str) -> None:
     assert near_duplicates(texts, ids) == [*(None if i == stays else stays for i in range(3)), None]
 
 
-def test_which_one_stays_does_not_depend_on_the_order_of_the_rows() -> None:
+def test_the_text_that_stays_does_not_depend_on_the_order_of_the_rows() -> None:
     rows = [
         (text, f"{script} {n}")
         for script, texts in NEAR.items()
         for n, text in enumerate((*texts, FAR[script]))
     ]
 
-    def found(rows: list[tuple[str, str]]) -> dict[str, str | None]:
+    def originals(rows: list[tuple[str, str]]) -> dict[str, str | None]:
         texts, ids = zip(*rows, strict=True)
         return {ids[i]: None if of is None else ids[of] for i, of in enumerate(near_duplicates(texts, ids))}
 
-    expected = found(rows)
+    expected = originals(rows)
     assert sum(of is not None for of in expected.values()) == 2 * len(NEAR)
     assert all(
         hash16(of) < hash16(identity) and expected[of] is None for identity, of in expected.items() if of
     )
     for seed in range(5):
         random.Random(seed).shuffle(rows)
-        assert found(rows) == expected
+        assert originals(rows) == expected
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_different_short_texts_stay(texts: list[str]) -> None:
     assert near_duplicates(texts, [str(i) for i in range(len(texts))]) == [None] * len(texts)
 
 
-def test_the_similarity_asked_for() -> None:
-    one, other = (
+def test_a_lower_similarity_makes_more_near_duplicates() -> None:
+    texts = (
         "one two three four five six seven eight nine ten",
         "one two three four five six seven eight nine eleven",
     )
-    shared = len(runs(one) & runs(other)) / len(runs(one) | runs(other))
+    shared = len(runs(texts[0]) & runs(texts[1])) / len(runs(texts[0]) | runs(texts[1]))
     assert 0.8 < shared < 0.95
     ids = ["a", "b"]
-    assert sorted(map(str, near_duplicates([one, other], ids, 0.7))) != ["None", "None"]
-    assert near_duplicates([one, other], ids, 1.0) == [None, None]
+    assert sorted(map(str, near_duplicates(texts, ids, 0.7))) != ["None", "None"]
+    assert near_duplicates(texts, ids, 1.0) == [None, None]
     assert near_duplicates([], []) == []
 
 
@@ -118,8 +118,9 @@ def test_in_the_prompts_of_a_recipe(tmp_path: Path) -> None:
     for order in (rows, rows[::-1]):
         path.write_text("".join(json.dumps(row) + "\n" for row in order))
         config = Prompts(sources=(Table(path=path, text="p", language="l"),), near_duplicates=0.8)
-        made = filtered_prompts(read_prompts(config.sources, "first"), config).to_dicts()
-        reasons.append(sorted((row["language"], str(row["prompt"]), str(row["rejected_by"])) for row in made))
+        filtered = filtered_prompts(read_prompts(config.sources, "first"), config)
+        columns = filtered.select("language", "prompt", "rejected_by").iter_rows()
+        reasons.append(sorted((code, str(prompt), str(reason)) for code, prompt, reason in columns))
     assert reasons[0] == reasons[1]
     counted = [(language, reason) for language, _, reason in reasons[0]]
     assert {pair: counted.count(pair) for pair in counted} == {

@@ -101,7 +101,8 @@ def test_a_text_too_short_to_tell_passes(text: str) -> None:
         ("How often is the word written here? “drum” “drum” “drum” “drum” “drum”", None),
         ("Very, very, very well!", None),
         (
-            "Happy birthday to you,\nHappy birthday to you,\nHappy birthday, dear Ada,\nHappy birthday to you!",
+            "Happy birthday to you,\nHappy birthday to you,\n"
+            "Happy birthday, dear Ada,\nHappy birthday to you!",
             None,
         ),
         ("1. One apple\n2. Two pears\n3. Three plums\n4. Four figs\n5. Five dates", None),
