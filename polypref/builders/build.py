@@ -48,8 +48,8 @@ class Build:
     def make(self, only: str | None = None) -> None:
         """Run all stages, or only one, whose predecessors have run before.
 
-        Raises InputError for an unknown stage, for a recipe without prompts in its languages, and for a
-        translator that lacks a language; BudgetReached and Unavailable as engines do.
+        Raises InputError for an unknown stage, for languages or a pivot without prompts, and for a translator
+        that lacks a language; BudgetReached and Unavailable as engines do.
         """
         if only and only not in STAGES:
             raise InputError(f"unknown stage {only!r}; expected one of {', '.join(STAGES)}")
@@ -71,16 +71,15 @@ class Build:
                 self._pair()
 
     def prepare(self) -> None:
-        """Write the source prompts, so that it is known how much there is to do. No engine is asked."""
+        """Write the source prompts and count them; no engine is asked. Raises InputError as `make` does."""
         self.prompt_counts = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.part_count(max(self.prompt_counts.values()))
-        wanted, found = ", ".join(self.recipe.languages), ", ".join(self.prompt_counts)
+        source_languages = ", ".join(self.prompt_counts)
         if not self.languages:
-            raise InputError(f"no prompts in any of the languages {wanted}; found {found}")
+            wanted = ", ".join(self.recipe.languages)
+            raise InputError(f"no prompts in any of the languages {wanted}; found {source_languages}")
         if self.recipe.complete.has_pivot and PIVOT not in self.prompt_counts:
-            raise InputError(
-                f"a generator has the pivot {PIVOT}, but there are no English prompts; found {found}"
-            )
+            raise InputError(f"no prompts in {PIVOT}, a generator's pivot; found {source_languages}")
 
     # The tables of a build.
 
@@ -132,7 +131,7 @@ class Build:
             return
         engines = self._open_engines(translator, config.filters)
         if config.imported:
-            tasks = self._import_translations(config, config.imported, codes, engines)
+            tasks = self._imported_translation_tasks(config, config.imported, codes, engines)
         else:
             tasks = self._translation_tasks(config, codes, engines)
         self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
@@ -144,7 +143,7 @@ class Build:
             for part, english in self._translated_parts(code):
                 yield PartTask(part, "prompts", (english,), identity, stage)
 
-    def _import_translations(
+    def _imported_translation_tasks(
         self, config: Translate, table: Table, codes: list[str], engines: Engines
     ) -> Iterator[PartTask]:
         rows_by_language = imports.by_language(table)

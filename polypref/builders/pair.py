@@ -4,6 +4,8 @@ Every prompt ends as a pair or as a row with a reason: no_candidates, missing_sc
 under_margin, native_not_better.
 """
 
+import itertools
+import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,7 +85,7 @@ def choose(
             field, complete = candidates, True
     if len(field) < 2 or not complete:
         return None, "no_candidates"
-    if any(candidate["score"] is None for candidate in field):
+    if any(candidate["score"] is None or not math.isfinite(candidate["score"]) for candidate in field):
         return None, "missing_score"
     best, worst = max(field, key=_order), min(field, key=_order)
     if config.builder == "native-chosen" and not is_english:
@@ -112,10 +114,9 @@ def _furthest_apart(
 ) -> tuple[Candidate, Candidate]:
     """Return the native and the translated candidate whose scores differ most, the higher first."""
     pairs = []
-    for candidate in native:
-        for other in translated:
-            worst, best = sorted((candidate, other), key=_order)
-            pairs.append((best, worst))
+    for pair in itertools.product(native, translated):
+        worst, best = sorted(pair, key=_order)
+        pairs.append((best, worst))
     return max(pairs, key=lambda pair: (pair[0]["score"] - pair[1]["score"], _order(pair[0])))
 
 

@@ -243,14 +243,14 @@ def _time_engine(
         pool = Pool(engine, log, meter=meter)
         try:
             first = await pool.ask(groups[0])
-            logged, started = len(log), time.monotonic()
+            logged_before, started = len(log), time.monotonic()
             rest = await pool.ask(requests)
-            return [*first, *rest], time.monotonic() - started, len(log) > logged
+            return [*first, *rest], time.monotonic() - started, len(log) > logged_before
         finally:
             await pool.close()
 
-    answers, seconds, asked = asyncio.run(ask())
-    if not asked:
+    answers, seconds, has_new_answers = asyncio.run(ask())
+    if not has_new_answers:
         return answers, None
     timed = len(groups) - 1
     if isinstance(engine, Server):  # a round of calls takes as long as one call

@@ -92,6 +92,14 @@ def test_a_language_that_the_translator_does_not_know_stops_before_anything(tmp_
     assert not (tmp_path / "run/tables").exists()
 
 
+def test_a_pivot_without_english_prompts_is_one_line(tmp_path: Path) -> None:
+    config = recipe(tmp_path, "http://127.0.0.1:1/v1", ["de"], {"kind": "pseudo"})
+    (source,) = config.prompts.sources
+    german = config.prompts.model_copy(update={"sources": (source.model_copy(update={"language": "de"}),)})
+    with pytest.raises(InputError, match=r"^no prompts in eng_Latn, a generator's pivot; found deu_Latn$"):
+        make(config.model_copy(update={"prompts": german}), tmp_path / "run")
+
+
 def test_a_language_more_in_the_demos_work_dir(tmp_path: Path) -> None:
     demo = read_config(CHECKPOINT.parent.parent.parent / "recipes" / "demo.yaml", Recipe)
     few = demo.model_copy(update={"prompts": demo.prompts.model_copy(update={"sample": 16})})

@@ -49,6 +49,7 @@ E9, E3 = (candidate(f"e{s}", "native", s, language="eng_Latn") for s in (9.0, 3.
         ("best-vs-worst", [N5], "no_candidates"),
         ("best-vs-worst", [], "no_candidates"),
         ("best-vs-worst", [N5, candidate("x", "native", None)], "missing_score"),
+        ("best-vs-worst", [N5, candidate("x", "native", float("nan"))], "missing_score"),
         ("best-vs-worst", [N5, candidate("x", "native", 5.0)], "tie"),
         ("best-vs-worst", [N5, candidate("x", "native", 4.7)], "under_margin"),
         (

@@ -51,8 +51,8 @@ def test_the_rows_that_are_left_and_have_a_source_are_asked_about_and_the_worst_
     quality = QualityFilter(model=encoder, least=0.99)
     stage = apply_quality(ROWS, quality, text="text", source="source")
     requests = next(stage)
-    asked = [[message["content"] for message in request.messages] for request in requests]
-    assert asked == [["the house is old", "the house is old"], ["the house is old", "das haus"]]
+    texts = [[message["content"] for message in request.messages] for request in requests]
+    assert texts == [["the house is old", "the house is old"], ["the house is old", "das haus"]]
     assert {request.engine for request in requests} == {"quality"}
     with Workdir(tmp_path) as workdir:
         engine = open_engine(quality.engine, "quality", workdir)

@@ -1,1 +1,1 @@
-"""Why a row is rejected: one small function a reason, each in the file of its kind; `judge.py` asks them in order."""
+"""Reasons to reject a row; each is a function from the rows of a frame to one number a row."""

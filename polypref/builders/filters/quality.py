@@ -44,10 +44,10 @@ def estimate_quality(rows: pl.DataFrame, all_rows: bool = False) -> Asking[pl.Se
     about.
     """
     rows = rows.with_row_index("row")
-    asked = rows.drop_nulls("source")
+    pairs = rows.drop_nulls("source")
     if not all_rows:
-        asked = kept_rows(asked)
-    answers = yield [quality_request(*pair) for pair in asked.select("source", "text").iter_rows()]
+        pairs = kept_rows(pairs)
+    answers = yield [quality_request(*pair) for pair in pairs.select("source", "text").iter_rows()]
     scores = [None if answer is None else answer.score for answer in answers]
-    asked = asked.select("row", quality=pl.Series(scores, dtype=pl.Float64))
-    return rows.join(asked, on="row", how="left", maintain_order="left")["quality"]
+    estimates = pairs.select("row", quality=pl.Series(scores, dtype=pl.Float64))
+    return rows.join(estimates, on="row", how="left", maintain_order="left")["quality"]

@@ -60,10 +60,10 @@ def prose(source: str, translation: str) -> tuple[str, str]:
     if len(lines) != len(translated):
         return source, translation
     before, after = [], []
-    for line, other, kept in zip(lines, translated, kept_lines(lines), strict=True):
+    for line, translated_line, kept in zip(lines, translated, kept_lines(lines), strict=True):
         if not kept:
             before.append(line.text)
-            after.append(other.text)
+            after.append(translated_line.text)
     return "\n".join(before), "\n".join(after)
 
 

@@ -120,7 +120,9 @@ def test_empty_and_repetitive_texts(text: str, expected: str | None) -> None:
 @pytest.mark.parametrize("code", SENTENCES)
 def test_a_sentence_that_gets_stuck_is_a_loop_in_every_script(code: str) -> None:
     sentence = SENTENCES[code].rstrip(".。।")
-    stuck = sentence[-7:] * 8 if not LANGUAGES[code].word_spaces else " " + " ".join(sentence.split()[-3:] * 8)
+    stuck = (
+        sentence[-7:] * 8 if not LANGUAGES[code].word_spaces else " " + " ".join(sentence.split()[-3:] * 8)
+    )
     measures, why = filter_text(sentence + stuck, code, Filters())
     assert why == "loop"
     assert measures["loop"] > 0.6
