@@ -198,11 +198,11 @@ def vllm_throughput(folder: Path, rows: int = 512) -> Row:
     model = ROOT / "polypref/demo/checkpoints/strong"
     config = VllmGenerator(kind="vllm", model=str(model), max_model_len=256, sampling=Sampling(max_tokens=64))
     resolved = ResolvedModel("strong", "-", str(model), None)
-    engine = VllmGeneratorEngine(config, "m", resolved, folder / "vllm.log")
+    engine = VllmGeneratorEngine(config, "m", resolved, folder)
     speeds: dict[str, list[float]] = {"bare": [], "polypref": []}  # tokens a second
 
     async def measure() -> None:
-        url = (await engine._running()).config.base_url
+        url = (await engine.running_client()).config.base_url
         try:
             for number in range(RUNS + 1):
                 for name, speed in speeds.items():

@@ -74,7 +74,7 @@ def throughput(texts: Sequence[str], folder: Path) -> Iterator[Row]:
     (best,) = bare
     tokens = {answer.tokens for answer in ask_engine(engine, requests, log) if answer is not None}
     assert tokens == {TOKENS}, "a sentence ended early"
-    lengths = [len(ids) for ids in engine.marks.encode(requests)]
+    lengths = [len(ids) for ids in engine.tokenizer.encode(requests)]
     print(
         f"{len(chosen)} sentences of {mean(lengths):.0f} tokens (at most {max(lengths)}), {TOKENS} tokens out"
     )
@@ -102,8 +102,8 @@ def _speed(translate: Callable[[], object], count: int) -> float:
 
 def run_ctranslate2(engine: Any, requests: Sequence[Request], size: int, unit: str) -> object:
     """Translate by one call of CTranslate2, with the same model; it sorts by length itself."""
-    to_tokens = engine.marks.tokenizer.convert_ids_to_tokens
-    tokens = [to_tokens(ids) for ids in engine.marks.encode(requests)]
+    to_tokens = engine.tokenizer.tokenizer.convert_ids_to_tokens
+    tokens = [to_tokens(ids) for ids in engine.tokenizer.encode(requests)]
     return engine.model.translate_batch(
         tokens,
         target_prefix=[["deu_Latn"]] * len(tokens),

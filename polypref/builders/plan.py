@@ -19,9 +19,9 @@ from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule
 from polypref.builders.text.translator import translate_texts
-from polypref.engines.base import Answer, Engine, Request, Server
+from polypref.engines.base import Answer, Engine, Request, ServerEngine
 from polypref.engines.budget import Meter, Price
-from polypref.engines.pool import Pool
+from polypref.engines.pool import open_pool
 from polypref.engines.start import open_engine
 from polypref.schemas import Message
 from polypref.store.parts import read_parts
@@ -240,7 +240,7 @@ def _time_engine(
     requests = [request for group in groups[1:] for request in group]
 
     async def ask() -> tuple[list[Answer | None], float, bool]:
-        pool = Pool(engine, log, meter=meter)
+        pool = open_pool(engine, log, meter=meter)
         try:
             first = await pool.ask(groups[0])
             logged_before, started = len(log), time.monotonic()
@@ -253,7 +253,7 @@ def _time_engine(
     if not has_new_answers:
         return answers, None
     timed = len(groups) - 1
-    if isinstance(engine, Server):  # a round of calls takes as long as one call
+    if isinstance(engine, ServerEngine):  # a round of calls takes as long as one call
         rounds = -(-timed // engine.concurrency)
         return answers, seconds / rounds / engine.concurrency
     return answers, seconds / timed

@@ -1,1 +1,1 @@
-"""Who answers: generators, translators, reward models and judges, in this process or behind HTTP; the pool keeps them full."""
+"""Engines: generators, translators, reward models and quality models, in this process or behind a server."""

@@ -1,7 +1,8 @@
-"""What calls cost, in money, tokens and hours, and when to stop. A budget is a work dir's, over all of its runs.
+"""Budgets: what calls cost in money, tokens and hours, and when to stop. A budget covers all runs of a work
+dir.
 
-What was spent is added up from the answer logs, so a kill does not lose count. Calls that the server charged for and
-that never got an answer (timeouts, cut connections) are not known here.
+The sums come from the answer logs, so a kill loses no count. Calls that the server charged for without
+answering them (timeouts, cut connections) are not counted.
 """
 
 import time
@@ -17,8 +18,9 @@ from polypref.store.storage import read_json, write_json
 from polypref.store.workdir import Workdir
 
 SAVE_SECONDS = 1.0
-FIRST_CALLS = 8  # at once, before it is known what a call costs
-UNITS = {"cost": ".4f", "tokens": ",.0f", "hours": ".2f"}
+FIRST_CALLS = 8  # at once, until it is known what a call costs
+FORMATS = {"cost": ".4f", "tokens": ",.0f", "hours": ".2f"}
+ROUNDING = 1e-9  # the share by which an average cost times its calls may be more than their sum
 
 
 class Price(Config):
@@ -40,15 +42,16 @@ class Budget(Config):
 
 
 class Meter:
-    """Counts what is spent in a work dir, kept in its spent.json: `with Meter(budget, workdir) as meter: …`."""
+    """Counts what a work dir spends and keeps it in spent.json: `with Meter(budget, workdir) as meter: …`."""
 
     def __init__(self, budget: Budget, workdir: Workdir) -> None:
         self.budget, self._path = budget, workdir.path / "spent.json"
-        self._before = read_json(self._path)
-        self._engines: dict[str, dict[str, Any]] = self._before.get("engines", {})
+        saved = read_json(self._path)
+        self._engines: dict[str, dict[str, Any]] = saved.get("engines", {})
+        self._seconds_before = float(saved.get("seconds", 0.0))
 
     def __enter__(self) -> Self:
-        self._begun = self._saved = time.monotonic()
+        self._began = self._saved_at = time.monotonic()
         return self
 
     def __exit__(
@@ -66,10 +69,10 @@ class Meter:
 
     @property
     def hours(self) -> float:
-        return (float(self._before.get("seconds", 0.0)) + time.monotonic() - self._begun) / 3600
+        return (self._seconds_before + time.monotonic() - self._began) / 3600
 
     def begin(self, engine: Any, log: AnswerLog) -> None:
-        """An engine is about to be asked; what its log holds was spent, at today's price."""
+        """Count what an engine's log holds, at today's price, before the engine is asked."""
         price = getattr(engine, "price", Price())
         self._engines[engine.fingerprint] = {
             "name": engine.name,
@@ -80,46 +83,49 @@ class Meter:
 
     def add(self, engine: Any, calls: int, tokens: int, prompt_tokens: int) -> float:
         """Count answers of an engine; return what they cost."""
-        cost = getattr(engine, "price", Price()).of(prompt_tokens, tokens)
+        cost: float = getattr(engine, "price", Price()).of(prompt_tokens, tokens)
         spent = self._engines[engine.fingerprint]
         spent["calls"] += calls
         spent["tokens"] += tokens
         spent["prompt_tokens"] += prompt_tokens
         spent["cost"] += cost
-        if time.monotonic() - self._saved > SAVE_SECONDS:
+        if time.monotonic() - self._saved_at > SAVE_SECONDS:
             self._save()
-        return float(cost)
+        return cost
 
     def affords(self, engine: Any, calls: int) -> bool:
-        """Whether so many calls, new or under way, fit if they cost what calls did so far; before the first answer a few do."""
+        """Tell whether `calls` more calls, those under way included, fit at the average cost so far.
+
+        Before the first answer, a few do.
+        """
         return self._used_up(engine, calls) is None
 
     def check(self, engine: Any, calls: int = 1) -> None:
-        """Raises BudgetReached where so many more calls do not fit."""
-        if what := self._used_up(engine, calls):
-            bound, so_far, unit = getattr(self.budget, f"max_{what}"), getattr(self, what), UNITS[what]
+        """Raises BudgetReached if `calls` more calls do not fit."""
+        name = self._used_up(engine, calls)
+        if name:
+            bound, so_far = getattr(self.budget, f"max_{name}"), getattr(self, name)
             raise BudgetReached(
-                f"budget.max_{what} {bound:{unit}} is used up: {so_far:{unit}} spent; all answers are kept, a larger budget goes on"
+                f"budget.max_{name} {bound:{FORMATS[name]}} is used up: {so_far:{FORMATS[name]}} spent; "
+                "all answers are kept, raise it and run again"
             )
 
     def _used_up(self, engine: Any, calls: int) -> str | None:
+        """Return the name of the budget in which `calls` more calls do not fit, or None."""
         spent = self._engines[engine.fingerprint]
-        ahead = calls / spent["calls"] if spent["calls"] else 0.0
-        more = {
-            "cost": ahead * spent["cost"],
-            "tokens": ahead * (spent["tokens"] + spent["prompt_tokens"]),
-            "hours": 0.0,
-        }
-        for what in UNITS:
-            bound = getattr(self.budget, f"max_{what}")
+        ratio = calls / spent["calls"] if spent["calls"] else 0.0
+        tokens = spent["tokens"] + spent["prompt_tokens"]
+        expected = {"cost": ratio * spent["cost"], "tokens": ratio * tokens, "hours": 0.0}
+        for name, more in expected.items():
+            bound = getattr(self.budget, f"max_{name}")
             if bound is None:
                 continue
-            so_far = getattr(self, what)
-            unknown = not spent["calls"] and what != "hours" and calls > FIRST_CALLS
-            if unknown or so_far >= bound or so_far + more[what] > bound * (1 + 1e-9):
-                return what
+            so_far = getattr(self, name)
+            is_unknown = spent["calls"] == 0 and name != "hours" and calls > FIRST_CALLS
+            if is_unknown or so_far >= bound or so_far + more > bound * (1 + ROUNDING):
+                return name
         return None
 
     def _save(self) -> None:
-        self._saved = time.monotonic()
+        self._saved_at = time.monotonic()
         write_json(self._path, {"engines": self._engines, "seconds": self.hours * 3600})

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from polypref.engines.base import Engine, Server
+from polypref.engines.base import Engine, ServerEngine
 from polypref.engines.budget import Meter
 from polypref.engines.pool import open_pools
 from polypref.errors import InputError, Unavailable
@@ -30,7 +30,7 @@ TRIES = 3  # of one part on workers that are lost: the part itself may be what k
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The share of a Ray cluster to use: workers, and CPUs and accelerators of each; `address` as in ray.init."""
+    """How much of a Ray cluster to use: workers, CPUs and accelerators of each; `address` as in ray.init."""
 
     workers: int
     cpus: float = 1.0
@@ -47,7 +47,7 @@ class Job:
 
 
 class Worker:
-    """A Ray actor with the engines of a stage; it makes several parts at a time if the main one is a server."""
+    """A Ray actor with the engines of a stage; it makes several parts at once if the main one is a server."""
 
     def __init__(self, engines: Mapping[str, Engine], workdir: str, accept_failures: bool) -> None:
         self._workdir = Workdir(workdir, worker=uuid.uuid4().hex[:8])
@@ -118,7 +118,7 @@ class _Driver:
         self._engines, self._workdir, self._cluster = dict(engines), workdir, cluster
         main = next(iter(self._engines.values()))
         self._parts_per_worker = 1
-        if isinstance(main, Server):  # twice as many requests as it takes at once keep a server full
+        if isinstance(main, ServerEngine):  # twice as many requests as it takes at once keep a server full
             self._parts_per_worker += -(-2 * main.concurrency // ROWS_PER_PART)
         self._actor = ray.remote(Worker).options(
             num_cpus=cluster.cpus,

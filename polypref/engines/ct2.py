@@ -1,4 +1,7 @@
-"""CTranslate2 in this process: NLLB-200, M2M-100 and MADLAD-400, several times faster than transformers at their real sizes."""
+"""Translators by CTranslate2 in this process: NLLB-200, M2M-100 and MADLAD-400.
+
+At the real sizes of these models it is several times as fast as transformers.
+"""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -6,59 +9,64 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Request
+from polypref.engines.checkpoints import choose_device, load_tokenizer
 from polypref.engines.config import Ct2Translator
-from polypref.engines.hf import device_of, load_tokenizer
 from polypref.engines.seq2seq import TranslationTokenizer
 from polypref.files import write_atomically
 from polypref.store.revisions import ResolvedModel, hub_errors
 
 
 class Ct2Engine:
-    """A checkpoint converted once, into the work dir's cache."""
+    """A checkpoint that is converted once, into `cache`."""
 
     def __init__(self, config: Ct2Translator, name: str, model: ResolvedModel, cache: Path) -> None:
         self.name, self.config, self.resolved, self.cache = name, config, model, cache
         self.fingerprint = model.fingerprint(config.identity())
 
     @cached_property
-    def marks(self) -> TranslationTokenizer:
+    def tokenizer(self) -> TranslationTokenizer:
         return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
 
     @cached_property
     def model(self) -> Any:
         import ctranslate2
 
-        device = "cuda" if device_of(self.config.device) == "cuda" else "cpu"
-        folder = converted(self.resolved, weights_for(device, self.config.quantization), self.cache)
+        device = "cuda" if choose_device(self.config.device) == "cuda" else "cpu"
+        weights = choose_weights(device, self.config.quantization)
+        folder = convert_model(self.resolved, weights, self.cache)
         return ctranslate2.Translator(str(folder), device=device, intra_threads=self.config.threads)
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return self.marks.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
+        return self.tokenizer.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
-        names = self.marks.tokenizer.convert_ids_to_tokens
-        prefixes = [names(self.marks.prefix(request)) for request in batch]
+        tokenizer = self.tokenizer.tokenizer
+        sources = [tokenizer.convert_ids_to_tokens(ids) for ids in self.tokenizer.encode(batch)]
+        prefixes = [tokenizer.convert_ids_to_tokens(self.tokenizer.prefix(request)) for request in batch]
         results = self.model.translate_batch(
-            [names(ids) for ids in self.marks.encode(batch)],
+            sources,
             target_prefix=prefixes,
             beam_size=self.config.beams,
             max_decoding_length=self.config.max_tokens + max(map(len, prefixes)),
-            max_input_length=0,
+            max_input_length=0,  # no limit
             return_end_token=True,
         )
-        return [
-            self.marks.answer(self.marks.tokenizer.convert_tokens_to_ids(result.hypotheses[0][len(prefix) :]))
-            for result, prefix in zip(results, prefixes, strict=True)
-        ]
+        answers = []
+        for result, prefix in zip(results, prefixes, strict=True):
+            tokens = result.hypotheses[0][len(prefix) :]
+            answers.append(self.tokenizer.decode(tokenizer.convert_tokens_to_ids(tokens)))
+        return answers
 
 
-def weights_for(device: str, quantization: str) -> str:
-    """What `auto` means on a device: CPUs multiply bytes fastest, accelerators halves."""
-    return quantization if quantization != "auto" else "float16" if device == "cuda" else "int8"
+def choose_weights(device: str, quantization: str) -> str:
+    """Return the type of weights that is fastest for "auto": bytes on a CPU, halves on an accelerator."""
+    if quantization != "auto":
+        return quantization
+    return "float16" if device == "cuda" else "int8"
 
 
-def converted(model: ResolvedModel, quantization: str, cache: Path) -> Path:
-    """The folder of the converted model, made where it is missing; a kill half-way leaves none."""
+def convert_model(model: ResolvedModel, quantization: str, cache: Path) -> Path:
+    """Return the folder of the converted model; convert it if it does not exist."""
     from ctranslate2.converters import TransformersConverter
     from transformers.utils import logging
 
@@ -66,7 +74,6 @@ def converted(model: ResolvedModel, quantization: str, cache: Path) -> Path:
     folder = cache / "ct2" / f"{model.revision.removeprefix('sha256:')[:16]}-{quantization}"
     if not folder.is_dir():
         with write_atomically(folder) as temporary, hub_errors(f"{model.model}: cannot be loaded"):
-            TransformersConverter(model.location, revision=model.hub_revision).convert(
-                str(temporary), quantization=quantization
-            )
+            converter = TransformersConverter(model.location, revision=model.hub_revision)
+            converter.convert(str(temporary), quantization=quantization)
     return folder

@@ -13,15 +13,17 @@ from collections import deque
 
 START = 32  # calls at once
 CUT = 0.8
-# From a cut back to the pace before it takes this long, or as long as so many calls if that is longer: a cut costs a
-# refusal or two, which should be under 2% of the calls.
+# The way back from a cut to the pace before it takes BACK_SECONDS, or the time of BACK_CALLS calls if that is
+# longer: every cut costs a refusal or two, which should stay under 2% of the calls.
 BACK_SECONDS = 5.0
 BACK_CALLS = 200
-COOL_DOWN = 1.0  # seconds after a cut, or the time of two calls if longer, in which refusals are of earlier calls
+COOL_DOWN = (
+    1.0  # seconds after a cut, or the time of two calls if longer: refusals in it are of earlier calls
+)
 
 
 class Limiter:
-    """`await acquire()`, then the call, then `release(…)`, in one event loop; at most `most` calls at once."""
+    """`await acquire()`, then the call, then `release(…)`, in one event loop; `most` calls at once."""
 
     def __init__(self, most: int) -> None:
         self.most = most

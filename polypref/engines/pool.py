@@ -1,10 +1,11 @@
-"""Keeps an engine full and asks nothing twice: requests go to the answer log first, then to the engine, then into the log."""
+"""Pools keep engines full and ask nothing twice: only what the answer log does not know reaches an engine."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 
-from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, Server
+from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, ServerEngine
 from polypref.engines.budget import Meter
 from polypref.progress import Progress
 from polypref.schemas import hash16
@@ -12,66 +13,42 @@ from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 
 
-class Pool:
-    """One engine with its answer log, within one event loop.
-
-    A call that failed for now is answered by None; with `accept_failures` it is kept as a failure for good.
-    """
+class Pool(ABC):
+    """One engine with its answer log, in one event loop."""
 
     def __init__(
-        self,
-        engine: Engine,
-        log: AnswerLog,
-        progress: Progress | None = None,
-        meter: Meter | None = None,
-        accept_failures: bool = False,
+        self, engine: Engine, log: AnswerLog, progress: Progress | None, meter: Meter | None
     ) -> None:
-        self.engine, self.log, self.progress, self.meter, self.accept_failures = (
-            engine,
-            log,
-            progress,
-            meter,
-            accept_failures,
-        )
+        self.engine, self.log, self.progress, self.meter = engine, log, progress, meter
         self.spent: Counter[str] = (
             Counter()
         )  # calls, tokens and prompt_tokens of the answers that this pool added
-        self._queue: deque[tuple[str, Request]] = deque()
-        self._open: dict[str, asyncio.Future[None]] = {}  # requests in flight or waiting, by key
-        self._workers: set[asyncio.Task[None]] = set()
-        self._alive = self._in_flight = 0
-        self._stopped: Exception | None = None
-        self._closed: asyncio.Future[None] | None = None  # who waits for room
         if meter:
             meter.begin(engine, log)
 
-    async def room(self) -> None:
-        """Returns when less than twice of what a server takes at once is open. An engine in this process works while it is asked."""
-        if isinstance(self.engine, Server):
-            while len(self._open) >= 2 * self.engine.concurrency and not self._stopped:
-                self._closed = asyncio.get_running_loop().create_future()
-                await self._closed
-
     async def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
-        """An answer a request, in their order; None where a call failed for now. Raises BudgetReached, what is in flight kept."""
+        """Return the answers in the order of the requests; None for a call that failed for now.
+
+        Raises BudgetReached; what is in flight then is kept.
+        """
         keys = [request.key(self.engine.fingerprint) for request in requests]
-        unique = dict(zip(keys, requests, strict=True))
-        if isinstance(self.engine, Server):
-            await self._serve(self.engine, unique)
-        else:
-            self._compute(self.engine, unique)
-        return [self._known(key) for key in keys]
+        await self._answer(dict(zip(keys, requests, strict=True)))
+        answers = []
+        for key in keys:
+            record = self.log.get(key)
+            answers.append(Answer(**record) if record else None)
+        return answers
 
-    async def close(self) -> None:
-        for worker in self._workers:
-            worker.cancel()
-        await asyncio.gather(*self._workers, return_exceptions=True)
-        if isinstance(self.engine, Server):
-            await self.engine.close()
+    @abstractmethod
+    async def _answer(self, requests: Mapping[str, Request]) -> None:
+        """Put those requests, by their keys, to the engine that are not in the log."""
 
-    def _known(self, key: str) -> Answer | None:
-        record = self.log.get(key)
-        return Answer(**record) if record else None
+    @abstractmethod
+    async def room(self) -> None:
+        """Return once another part could make progress."""
+
+    @abstractmethod
+    async def close(self) -> None: ...
 
     def _keep(self, answers: Sequence[tuple[str, Answer]]) -> None:
         self.log.add([(key, answer.record()) for key, answer in answers])
@@ -84,75 +61,138 @@ class Pool:
         if self.progress:
             self.progress.answered(len(answers), tokens, cost)
 
-    def _compute(self, engine: InProcessEngine, unique: dict[str, Request]) -> None:
-        """The plan is made from all requests, answered or not, so that a resumed run computes the same batches."""
-        if all(key in self.log for key in unique):
-            return
-        keys, requests = list(unique), list(unique.values())
-        for batch in engine.plan(requests):
-            todo = [i for i in batch if keys[i] not in self.log]
-            if todo:
-                if self.meter:
-                    self.meter.check(engine, len(todo))
-                seed = int(hash16([keys[i] for i in todo])[:8], 16)
-                answers = engine.answer([requests[i] for i in todo], seed)
-                self._keep([(keys[i], answer) for i, answer in zip(todo, answers, strict=True)])
 
-    async def _serve(self, server: Server, unique: dict[str, Request]) -> None:
-        if self._stopped:
-            raise self._stopped
+class InProcessPool(Pool):
+    """An engine in this process: it computes on the event loop, which gets its turn after every batch."""
+
+    engine: InProcessEngine
+
+    def __init__(
+        self, engine: InProcessEngine, log: AnswerLog, progress: Progress | None, meter: Meter | None
+    ) -> None:
+        super().__init__(engine, log, progress, meter)
+        # Parts are computed one after the other, in the order in which they ask. So a request of two parts is
+        # always computed with the first one, also after a kill, and every batch is the same again.
+        self._turn = asyncio.Lock()
+
+    async def _answer(self, requests: Mapping[str, Request]) -> None:
+        """Plan batches from all requests, answered or not, so that a resumed run repeats them."""
+        async with self._turn:
+            if all(key in self.log for key in requests):
+                return
+            keys = list(requests)
+            for batch in self.engine.plan(list(requests.values())):
+                missing = [keys[position] for position in batch if keys[position] not in self.log]
+                if missing:
+                    self._compute(missing, [requests[key] for key in missing])
+                    await asyncio.sleep(0)
+
+    def _compute(self, keys: list[str], requests: list[Request]) -> None:
+        if self.meter:
+            self.meter.check(self.engine, len(requests))
+        seed = int(hash16(keys)[:8], 16)  # 32 bits, the same for the same batch
+        answers = self.engine.answer(requests, seed)
+        self._keep(list(zip(keys, answers, strict=True)))
+
+    async def room(self) -> None:
+        async with self._turn:
+            pass
+
+    async def close(self) -> None:
+        pass
+
+
+class ServerPool(Pool):
+    """A server: workers send requests from a queue, as many at once as the server takes and the budget
+    allows.
+
+    A call that failed for now has no answer; with `accept_failures` its failure is kept as its answer.
+    """
+
+    engine: ServerEngine
+
+    def __init__(
+        self,
+        engine: ServerEngine,
+        log: AnswerLog,
+        progress: Progress | None,
+        meter: Meter | None,
+        accept_failures: bool,
+    ) -> None:
+        super().__init__(engine, log, progress, meter)
+        self._accept_failures = accept_failures
+        self._queue: deque[tuple[str, Request]] = deque()
+        self._open: dict[str, asyncio.Future[None]] = {}  # requests in the queue or in flight, by key
+        self._workers: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._error: Exception | None = None  # the first one, which stops the pool
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+
+    async def _answer(self, requests: Mapping[str, Request]) -> None:
+        if self._error:
+            raise self._error
         loop = asyncio.get_running_loop()
-        for key, request in unique.items():
+        for key, request in requests.items():
             if key not in self.log and key not in self._open:
                 self._open[key] = loop.create_future()
                 self._queue.append((key, request))
-        waiting = [self._open[key] for key in unique if key in self._open]
-        self._hire(server)
+        waiting = [self._open[key] for key in requests if key in self._open]
+        self._update_room()
+        self._start_workers()
         await asyncio.gather(*waiting)
 
-    def _hire(self, server: Server) -> None:
-        """Starts workers, as many as the server, the queue and the budget have work for."""
-        while self._alive < min(server.concurrency, self._in_flight + len(self._queue)) and self._affords(
-            server, self._alive + 1
-        ):
-            self._alive += 1
-            worker = asyncio.get_running_loop().create_task(self._work(server))
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
+    async def room(self) -> None:
+        await self._has_room.wait()
 
-    def _affords(self, server: Server, calls: int) -> bool:
-        """Near the end of a budget fewer calls are under way; the last one finds it used up."""
-        return calls == 1 or self.meter is None or self.meter.affords(server, calls)
+    def _update_room(self) -> None:
+        """There is room while less than twice as many requests are open as the server takes at once."""
+        if self._error or len(self._open) < 2 * self.engine.concurrency:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
 
-    async def _work(self, server: Server) -> None:
-        """Takes one request after the other. An error is everybody's who waits."""
+    def _start_workers(self) -> None:
+        wanted = min(self.engine.concurrency, self._in_flight + len(self._queue))
+        while len(self._workers) < wanted and self._is_affordable(len(self._workers) + 1):
+            self._workers.add(asyncio.get_running_loop().create_task(self._work()))
+
+    def _is_affordable(self, calls: int) -> bool:
+        """Tell whether so many calls may be under way; near the end of a budget it is fewer.
+
+        One call always may: it finds the budget used up.
+        """
+        return calls == 1 or self.meter is None or self.meter.affords(self.engine, calls)
+
+    async def _work(self) -> None:
+        """Send one request after the other. On error, fail every waiting caller."""
         try:
-            while self._queue and not self._stopped and self._affords(server, self._in_flight + 1):
+            while self._queue and not self._error and self._is_affordable(self._in_flight + 1):
                 key, request = self._queue.popleft()
                 try:
-                    await self._one(server, key, request)
+                    await self._send(key, request)
                 except Exception as error:
-                    self._stopped = self._stopped or error
-                self._hire(server)
+                    self._error = self._error or error
+                self._start_workers()
         finally:
-            self._alive -= 1
-        if self._stopped:
+            self._workers.remove(asyncio.current_task())  # type: ignore[arg-type]
+        if self._error:
             for waiting in self._open.values():
                 if not waiting.done():
-                    waiting.set_exception(self._stopped)
-            self._wake()
+                    waiting.set_exception(self._error)
+            self._update_room()
 
-    async def _one(self, server: Server, key: str, request: Request) -> None:
+    async def _send(self, key: str, request: Request) -> None:
         if self.meter:
-            self.meter.check(server, self._in_flight + 1)
+            self.meter.check(self.engine, self._in_flight + 1)
         self._in_flight += 1
+        if self.progress:
+            self.progress.at_once = self._in_flight
         try:
-            if self.progress:
-                self.progress.at_once = self._in_flight
-            answer = await server.generate(request)
+            answer = await self.engine.generate(request)
         finally:
             self._in_flight -= 1
-        if isinstance(answer, Failure) and self.accept_failures:
+        if isinstance(answer, Failure) and self._accept_failures:
             answer = Answer(finish_reason="error", error=answer.reason)
         if isinstance(answer, Answer):
             self._keep([(key, answer)])
@@ -161,30 +201,28 @@ class Pool:
         waiting = self._open.pop(key)
         if not waiting.done():
             waiting.set_result(None)
-        self._wake()
+        self._update_room()
 
-    def _wake(self) -> None:
-        if self._closed is None or self._closed.done():
-            return
-        if self._stopped or self._has_room():
-            self._closed.set_result(None)
-
-    def _has_room(self) -> bool:
-        return not isinstance(self.engine, Server) or len(self._open) < 2 * self.engine.concurrency
+    async def close(self) -> None:
+        workers = list(self._workers)
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+        await self.engine.close()
 
 
 class Pools:
-    """The engines of one stage, by the name that `Request.engine` gives; the first is the main one, "" by custom."""
+    """The engines of a stage, by the name that `Request.engine` gives; the first, "", is the main one."""
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
         self.pools = dict(pools)
 
     async def room(self) -> None:
-        """Return once the main engine has room for another part; the others are asked about what it answered."""
+        """Return once the main engine has room for another part; the other engines follow it."""
         await next(iter(self.pools.values())).room()
 
     async def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
-        """Put each request to its engine, all engines at once; return the answers in the order of the requests."""
+        """Ask all engines at once, each its own requests; return the answers in the order of the requests."""
         positions: dict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
             positions[request.engine].append(position)
@@ -202,6 +240,19 @@ class Pools:
             await pool.close()
 
 
+def open_pool(
+    engine: Engine,
+    log: AnswerLog,
+    progress: Progress | None = None,
+    meter: Meter | None = None,
+    accept_failures: bool = False,
+) -> Pool:
+    """Open the pool for an engine; see ServerPool for `accept_failures`."""
+    if isinstance(engine, ServerEngine):
+        return ServerPool(engine, log, progress, meter, accept_failures)
+    return InProcessPool(engine, log, progress, meter)
+
+
 def open_pools(
     engines: Mapping[str, Engine],
     workdir: Workdir,
@@ -213,38 +264,42 @@ def open_pools(
     pools = {}
     for name, engine in engines.items():
         log = workdir.open_log(engine.fingerprint)
-        pools[name] = Pool(engine, log, progress, meter, accept_failures)
+        pools[name] = open_pool(engine, log, progress, meter, accept_failures)
     return Pools(pools)
 
 
 def ask_engine(
-    engine: Engine,
-    requests: Sequence[Request],
-    log: AnswerLog,
-    progress: Progress | None = None,
-    meter: Meter | None = None,
+    engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None
 ) -> list[Answer | None]:
-    """Asks a list of requests and waits: for callers without parts. In the order of the requests."""
-    return ask_in_groups(engine, [requests], log, progress, meter)[0]
+    """Ask a list of requests and wait for the answers, in their order: for callers without parts."""
+
+    async def ask() -> list[Answer | None]:
+        pool = open_pool(engine, log, progress)
+        try:
+            return await pool.ask(requests)
+        finally:
+            await pool.close()
+
+    return asyncio.run(ask())
 
 
 def ask_in_groups(
-    engine: Engine,
-    groups: Sequence[Sequence[Request]],
-    log: AnswerLog,
-    progress: Progress | None = None,
-    meter: Meter | None = None,
+    engine: Engine, groups: Sequence[Sequence[Request]], log: AnswerLog, progress: Progress
 ) -> list[list[Answer | None]]:
-    """Asks groups of requests of which each is planned by itself, such as a language each; a server is asked all at once."""
+    """Ask groups of requests, such as a language each, and wait for the answers; every request counts as a
+    row.
+
+    An engine in this process plans batches for each group by itself, so that no group changes another one's
+    answers. A server is asked all at once.
+    """
 
     async def ask(pool: Pool, requests: Sequence[Request]) -> list[Answer | None]:
-        given = await pool.ask(requests)
-        if progress:
-            progress.advance(len(given), {}, given.count(None))
-        return given
+        answers = await pool.ask(requests)
+        progress.advance(len(answers), {}, answers.count(None))
+        return answers
 
     async def ask_all() -> list[list[Answer | None]]:
-        pool = Pool(engine, log, progress, meter)
+        pool = open_pool(engine, log, progress)
         try:
             return await asyncio.gather(*(ask(pool, requests) for requests in groups))
         finally:

@@ -1,7 +1,8 @@
-"""PseudoEngine-localisation, as software is tested with: every word accented, lengthened and bracketed, nothing else touched.
+"""Pseudo-localisation, as software is tested with: every word is accented, lengthened and bracketed.
 
-It makes structure visible without a model. With `faults` a share of the sentences (drawn by hashing) loses, doubles or
-swaps what it was to carry over: marks such as {0}, else numbers. Every row of such a sentence has to be rejected.
+It shows without a model what a translation does to the structure of texts. With `faults`, a share of the
+sentences, drawn by hashing, loses, doubles or swaps its marks such as {0}, or else numbers; the checks have
+to reject all of them.
 """
 
 import re
@@ -15,28 +16,27 @@ ACCENTED = str.maketrans(
     "aceghijklnorstuwyzACEGHIJKLNORSTUWYZbdfmpqvxBDFMPQVX",
     "áçéĝĥîĵķļñöŕšţûŵýžÅÇÉĜĤÎĴĶĻÑÖŔŠŢÛŴÝŽƀðƒɱþǫṽẋßÐƑṀÞǪṼẊ",
 )
-WORD = re.compile(r"(\{\d+\})|[^\W\d_]+")
-CARRIED = re.compile(r"\{\d+\}")
+MARK_OR_WORD = re.compile(r"(\{\d+\})|[^\W\d_]+")  # a mark in the first group, or a word of letters
+MARK = re.compile(r"\{\d+\}")
 NUMBER = re.compile(r"\d+")
 BATCH = 256
 
 
 class PseudoEngine:
-    """A translator that knows every language and none."""
+    """A translator into every language that there is."""
 
     def __init__(self, config: PseudoTranslator, name: str) -> None:
         self.name, self.config = name, config
         self.fingerprint = hash32(config.identity())
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return [
-            list(range(start, min(start + BATCH, len(requests)))) for start in range(0, len(requests), BATCH)
-        ]
+        positions = list(range(len(requests)))
+        return [positions[start : start + BATCH] for start in range(0, len(requests), BATCH)]
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
-        return [self._answer(request) for request in batch]
+        return [self._translate(request) for request in batch]
 
-    def _answer(self, request: Request) -> Answer:
+    def _translate(self, request: Request) -> Answer:
         text = request.messages[0]["content"]
         draw = hash16([text, request.target, self.config.seed])
         if uniform(draw, "fault") < self.config.faults:
@@ -46,36 +46,39 @@ class PseudoEngine:
 
 
 def pseudolocalise(text: str) -> str:
-    """“Open {0} now” -> “⟦~~~~ Öþéñ {0} ñöŵ⟧”: a third longer; a word of a script that has no accents here gets one at its end."""
-    if not WORD.search(text):
+    """Turn “Open {0} now” into “⟦~~~~ Öþéñ {0} ñöŵ⟧”, a third longer; texts without words stay as they are.
+
+    A word of a script that has no accents here gets one at its end.
+    """
+    if not MARK_OR_WORD.search(text):
         return text
-    longer = "~" * max(1, len(text) // 3)
-    return f"⟦{longer} {WORD.sub(lambda word: word[0] if word[1] else _accented(word[0]), text)}⟧"
+    padding = "~" * max(1, len(text) // 3)
+    return f"⟦{padding} {MARK_OR_WORD.sub(_accent, text)}⟧"
 
 
-def _accented(word: str) -> str:
-    changed = word.translate(ACCENTED)
-    return changed if changed != word else f"{word}\u0301"
+def _accent(match: re.Match[str]) -> str:
+    word, is_mark = match[0], match[1]
+    if is_mark:
+        return word
+    accented = word.translate(ACCENTED)
+    return accented if accented != word else f"{word}\u0301"
 
 
 def damage(text: str, draw: int) -> str:
-    """The text without one of its marks, with one twice, or with two of them swapped; without marks, the same done to a number."""
-    marks = list(CARRIED.finditer(text)) or list(NUMBER.finditer(text))
+    """Drop or double one of the text's marks, or swap two; without marks, drop or double a number."""
+    marks = list(MARK.finditer(text)) or list(NUMBER.finditer(text))
     if not marks:
         return text
-    mark, other = marks[draw % len(marks)], marks[(draw + 1) % len(marks)]
-    ways = ["drop", "double"] + (["swap"] if mark[0] != other[0] and mark[0].startswith("{") else [])
-    match ways[draw // 7 % len(ways)]:
+    mark, next_mark = marks[draw % len(marks)], marks[(draw + 1) % len(marks)]
+    faults = ["drop", "double"]
+    if mark[0] != next_mark[0] and mark[0].startswith("{"):
+        faults.append("swap")
+    match faults[draw // 7 % len(faults)]:  # by other digits of the draw than the mark
         case "drop":
             return text[: mark.start()] + text[mark.end() :]
         case "double":
             return f"{text[: mark.end()]} {mark[0]}{text[mark.end() :]}"
         case _:
-            first, second = sorted((mark, other), key=lambda m: m.start())
-            return (
-                text[: first.start()]
-                + second[0]
-                + text[first.end() : second.start()]
-                + first[0]
-                + text[second.end() :]
-            )
+            first, second = sorted((mark, next_mark), key=lambda match: match.start())
+            before, between = text[: first.start()], text[first.end() : second.start()]
+            return before + second[0] + between + first[0] + text[second.end() :]

@@ -10,7 +10,7 @@ from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import QualityModel
-from polypref.engines.hf import load_model, load_tokenizer
+from polypref.engines.checkpoints import load_model, load_tokenizer
 from polypref.errors import InputError
 from polypref.store.revisions import ResolvedModel, hub_errors
 

@@ -1,4 +1,4 @@
-"""How a translation model is told its languages: NLLB-200 by FLORES codes, M2M-100 by `__de__`, MADLAD-400 by `<2de>`."""
+"""Tokenizers of translation models: how NLLB-200, M2M-100 and MADLAD-400 name source and target languages."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -9,76 +9,105 @@ from polypref.errors import InputError
 from polypref.languages.codes import language
 
 SLICE = 1000  # sentences that are encoded at once: an encoding is many times as large as its sentence
+GROWTH = 8  # tokens that a translation may have more than its source, for the plan of batches
+FAMILIES = {"__de__": "m2m100", "deu_Latn": "nllb", "<2de>": "madlad"}  # by their token for German
+TOKENS = {"nllb": "{}", "m2m100": "__{}__", "madlad": "<2{}>"}  # of a language, around its code
 
 
 class TranslationTokenizer:
-    """The tokenizer of one translation model, with its family's way to name source and target."""
+    """A tokenizer with its family's way to name languages."""
 
     def __init__(self, tokenizer: Any, model: str) -> None:
         self.tokenizer, self.model = tokenizer, model
-        self._tokens: dict[str, str] = {}
         self.vocabulary = tokenizer.get_vocab()
-        families = {"__de__": "m2m100", "deu_Latn": "nllb", "<2de>": "madlad"}
-        found = [family for token, family in families.items() if token in self.vocabulary]
-        if not found:
+        self._language_tokens: dict[str, str] = {}
+        families = [family for token, family in FAMILIES.items() if token in self.vocabulary]
+        if not families:
             raise InputError(
-                f"{model}: not a translation model that is known here; expected NLLB-200, M2M-100 or MADLAD-400"
+                f"{model}: not a known kind of translation model; expected NLLB-200, M2M-100 or MADLAD-400"
             )
-        self.family = found[0]
+        self.family = families[0]
 
-    def token(self, code: str) -> str:
-        """The token that names a FLORES language (NLLB: its code alone; a bare `ar` may be any piece of a word). Raises InputError."""
-        if code in self._tokens:
-            return self._tokens[code]
-        known = language(code)
-        names = [known.code] if self.family == "nllb" else [known.iso639_1, known.iso639_3, known.bcp47]
-        form = {"nllb": "{}", "m2m100": "__{}__", "madlad": "<2{}>"}[self.family]
-        for name in names:
-            if name and form.format(name) in self.vocabulary:
-                self._tokens[code] = form.format(name)
-                return self._tokens[code]
-        raise InputError(f"{self.model}: does not know the language '{code}' ({known.name})")
+    @property
+    def pad_token_id(self) -> int:
+        return int(self.tokenizer.pad_token_id)
+
+    def language_token(self, code: str) -> str:
+        """Return the token that names a FLORES language. Raises InputError if the model has none.
+
+        NLLB is asked for FLORES codes alone: in its vocabulary a bare `ar` may be any piece of a word.
+        """
+        if code not in self._language_tokens:
+            self._language_tokens[code] = self._find_language_token(code)
+        return self._language_tokens[code]
+
+    def _find_language_token(self, code: str) -> str:
+        names = language(code)
+        codes = [names.code] if self.family == "nllb" else [names.iso639_1, names.iso639_3, names.bcp47]
+        for name in codes:
+            token = TOKENS[self.family].format(name)
+            if name and token in self.vocabulary:
+                return token
+        raise InputError(f"{self.model}: does not know the language '{code}' ({names.name})")
 
     def encode(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Token ids of each source sentence with its marks; those of one language are encoded at once."""
-        groups: dict[str, list[int]] = defaultdict(list)
+        """Return the token ids of each source sentence with what names its languages, in the order of the
+        requests.
+
+        The sentences of one source language are encoded at once.
+        """
+        positions_by_source: dict[str, list[int]] = defaultdict(list)
         for position, request in enumerate(requests):
-            groups[request.source].append(position)
+            positions_by_source[request.source].append(position)
         encoded: list[list[int]] = [[] for _ in requests]
-        for source, positions in groups.items():
-            texts = [requests[position].messages[0]["content"] for position in positions]
-            if self.family == "madlad":
-                texts = [
-                    f"{self.token(requests[position].target)} {text}"
-                    for position, text in zip(positions, texts, strict=True)
-                ]
-            else:
-                self.tokenizer.src_lang = self.token(source).strip("_")
+        for source, positions in positions_by_source.items():
+            if self.family != "madlad":
+                self.tokenizer.src_lang = self.language_token(source).strip("_")
+            texts = [self._source_text(requests[position]) for position in positions]
             for position, ids in zip(positions, self.tokenizer(texts).input_ids, strict=True):
                 encoded[position] = ids
         return encoded
 
+    def _source_text(self, request: Request) -> str:
+        text = request.messages[0]["content"]
+        return f"{self.language_token(request.target)} {text}" if self.family == "madlad" else text
+
     def plan(self, requests: Sequence[Request], budget: int, most: int) -> list[list[int]]:
-        """Batches whose rows times the longest source and what it grows to stay within `budget` tokens, with which memory grows."""
-        slices = (requests[start : start + SLICE] for start in range(0, len(requests), SLICE))
-        lengths = [len(ids) + min(most, len(ids) + 8) for some in slices for ids in self.encode(some)]
+        """Plan batches of which the rows times the longest length stay within `budget` tokens, which bounds
+        the memory.
+
+        A length is that of the source and what its translation may grow to, `most` tokens at most.
+        """
+        lengths = []
+        for start in range(0, len(requests), SLICE):
+            for ids in self.encode(requests[start : start + SLICE]):
+                lengths.append(len(ids) + min(most, len(ids) + GROWTH))
         return batches_by_length(requests, lengths, budget)
 
     def prefix(self, request: Request) -> list[int]:
-        """Ids with which the target begins."""
-        return [] if self.family == "madlad" else [self.vocabulary[self.token(request.target)]]
+        """Return the ids with which the target begins."""
+        if self.family == "madlad":
+            return []
+        return [self.vocabulary[self.language_token(request.target)]]
 
-    def answer(self, tokens: list[int]) -> Answer:
-        """The translation in generated ids, which lack the prefix; without an end token it is cut ("length")."""
-        ended = self.tokenizer.eos_token_id in tokens
-        count = tokens.index(self.tokenizer.eos_token_id) if ended else len(tokens)
+    def decode(self, tokens: list[int]) -> Answer:
+        """Return the translation in generated ids, which come without the prefix.
+
+        Without an end token it was cut, and its finish_reason is "length".
+        """
+        end = self.tokenizer.eos_token_id
+        is_whole = end in tokens
+        count = tokens.index(end) if is_whole else len(tokens)
         text = self.tokenizer.decode(tokens[:count], skip_special_tokens=True).strip()
-        return Answer(text, "stop" if ended else "length", count)
+        return Answer(text, "stop" if is_whole else "length", count)
 
 
 def check_languages(translator: Engine, codes: Iterable[str]) -> None:
-    """Raises InputError for the first language that a translation model has no token for; language models are taken at their word."""
-    marks: TranslationTokenizer | None = getattr(translator, "marks", None)
-    if marks is not None:
+    """Raises InputError for the first language that a translation model has no token for.
+
+    Engines without a list of languages, such as language models, pass.
+    """
+    tokenizer = getattr(translator, "tokenizer", None)
+    if isinstance(tokenizer, TranslationTokenizer):
         for code in codes:
-            marks.token(code)
+            tokenizer.language_token(code)

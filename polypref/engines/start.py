@@ -1,4 +1,4 @@
-"""Opens the engine that a config names."""
+"""Opens the engine that a config names. Each module is imported by the first engine that needs it."""
 
 from polypref.engines.base import Engine
 from polypref.engines.config import (
@@ -17,48 +17,47 @@ from polypref.store.workdir import Workdir
 
 
 def open_engine(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
-    """The engine that `config` describes, called `name` in the tables; its weights are loaded by the first request.
+    """Return the engine that `config` describes, called `name` in the tables; its first request loads the
+    weights.
 
-    Raises InputError where the model cannot be found.
+    Raises InputError if the model cannot be found, Unavailable if the Hub is away.
     """
     match config:
         case HttpGenerator():
             from polypref.engines.http import HttpEngine
 
             return HttpEngine(config, name)
-        case HfGenerator():
-            from polypref.engines.hf import HfGeneratorEngine
-
-            return HfGeneratorEngine(config, name, workdir.resolve(config.model, config.revision))
-        case HfTranslator():
-            from polypref.engines.hf import HfTranslatorEngine
-
-            return HfTranslatorEngine(config, name, workdir.resolve(config.model, config.revision))
-        case Ct2Translator():
-            from polypref.engines.ct2 import Ct2Engine
-
-            return Ct2Engine(config, name, workdir.resolve(config.model, config.revision), workdir.cache)
         case PseudoTranslator():
             from polypref.engines.pseudo import PseudoEngine
 
             return PseudoEngine(config, name)
+    model = workdir.resolve(config.model, config.revision)
+    match config:
+        case HfGenerator():
+            from polypref.engines.hf import HfGeneratorEngine
+
+            return HfGeneratorEngine(config, name, model)
+        case HfTranslator():
+            from polypref.engines.hf import HfTranslatorEngine
+
+            return HfTranslatorEngine(config, name, model)
+        case Ct2Translator():
+            from polypref.engines.ct2 import Ct2Engine
+
+            return Ct2Engine(config, name, model, workdir.cache)
         case RewardModel():
             from polypref.engines.rewards import RewardEngine
 
-            return RewardEngine(config, name, workdir.resolve(config.model, config.revision))
+            return RewardEngine(config, name, model)
         case QualityModel():
             from polypref.engines.quality import QualityEngine
 
-            return QualityEngine(config, name, workdir.resolve(config.model, config.revision))
-        case VllmGenerator() | VllmRewardModel():
-            from polypref.engines.vllm import VllmGeneratorEngine, VllmRewardEngine
+            return QualityEngine(config, name, model)
+        case VllmGenerator():
+            from polypref.engines.vllm import VllmGeneratorEngine
 
-            model, log = (
-                workdir.resolve(config.model, config.revision),
-                workdir.local_path / "logs" / f"vllm-{name}.log",
-            )
-            return (
-                VllmGeneratorEngine(config, name, model, log)
-                if isinstance(config, VllmGenerator)
-                else VllmRewardEngine(config, name, model, log)
-            )
+            return VllmGeneratorEngine(config, name, model, workdir.local_path / "logs")
+        case VllmRewardModel():
+            from polypref.engines.vllm import VllmRewardEngine
+
+            return VllmRewardEngine(config, name, model, workdir.local_path / "logs")

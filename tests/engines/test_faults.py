@@ -16,7 +16,7 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.config import HttpGenerator, Sampling
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import Pool
+from polypref.engines.pool import open_pool
 from polypref.errors import BudgetReached, InputError, Unavailable
 from polypref.progress import Progress
 from polypref.store.answers import AnswerLog
@@ -59,7 +59,7 @@ def ask(
     http: HttpEngine, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any
 ) -> tuple[list[Answer | None], Progress]:
     async def go() -> list[Answer | None]:
-        pool = Pool(http, log, progress, meter, **options)
+        pool = open_pool(http, log, progress, meter, **options)
         try:
             return await pool.ask(requests(count))
         finally:
@@ -216,7 +216,7 @@ def test_the_key_is_nowhere_in_the_work_dir(tmp_path: Path, monkeypatch: pytest.
 
 def test_requests_of_equal_key_are_made_once_across_parts_and_runs(tmp_path: Path) -> None:
     async def go(http: HttpEngine, log: AnswerLog) -> None:
-        pool = Pool(http, log)
+        pool = open_pool(http, log)
         try:
             await asyncio.gather(pool.ask(requests(10)), pool.ask(requests(20)), pool.ask(requests(5)))
         finally:

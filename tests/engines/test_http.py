@@ -88,6 +88,13 @@ def test_a_wrong_key_or_model_stops_with_one_line(status: int) -> None:
         assert len(server.calls) == 1
 
 
+@pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "no address", "http://host:99999/v1"])
+def test_an_address_that_is_none_stops_with_one_line(url: str) -> None:
+    http = HttpEngine(HttpGenerator(kind="http", base_url=url, model="m"), "m")
+    with pytest.raises(InputError, match=rf"^{url}: not an address; expected http://HOST:PORT/v1$"):
+        ask(http, "x")
+
+
 def test_a_truncated_answer_is_data() -> None:
     with OpenAIServer(finish_reason="length") as server:
         assert ask(engine(server), "x") == [Answer("answer to: x", "length", 3)]

@@ -95,7 +95,7 @@ def test_ctranslate2_and_transformers_translate_alike(workdir: Workdir, tmp_path
 def test_an_unknown_language_is_an_error_before_anything_is_asked(workdir: Workdir) -> None:
     engine = open_engine(Ct2Translator(kind="ct2", model=str(CHECKPOINTS / "translator")), "t", workdir)
     with pytest.raises(InputError, match=r"translator: does not know the language 'min_Arab'"):
-        engine.marks.token("min_Arab")  # type: ignore[union-attr]
+        engine.tokenizer.language_token("min_Arab")  # type: ignore[union-attr]
 
 
 def test_scores_are_the_raw_logits_whatever_the_batch(workdir: Workdir, tmp_path: Path) -> None:

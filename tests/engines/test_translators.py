@@ -50,10 +50,10 @@ def test_a_model_knows_a_language_by_its_own_kind_of_token(
     tokens: Sequence[str], known: dict[str, str], unknown: Sequence[str]
 ) -> None:
     marks = TranslationTokenizer(Words(*tokens), "m")
-    assert {code: marks.token(code) for code in known} == known
+    assert {code: marks.language_token(code) for code in known} == known
     for code in unknown:
         with pytest.raises(InputError, match=f"m: does not know the language '{code}'"):
-            marks.token(code)
+            marks.language_token(code)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_what_a_batch_holds_is_bounded_by_its_tokens_not_by_the_input(demo: Any)
         for i in range(1000)
         for t in ("deu_Latn", "jpn_Jpan")
     ]
-    lengths = [len(ids) for ids in demo.marks.encode(requests)]
+    lengths = [len(ids) for ids in demo.tokenizer.encode(requests)]
     plan = demo.plan(requests)
     assert sorted(position for batch in plan for position in batch) == list(range(2000))
     held = [

@@ -11,7 +11,7 @@ import pytest
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import HfGenerator, RewardModel, Sampling, VllmGenerator, VllmRewardModel
-from polypref.engines.pool import Pool, ask_engine
+from polypref.engines.pool import ask_engine, open_pool
 from polypref.engines.start import open_engine
 from polypref.engines.vllm import VllmGeneratorEngine
 from polypref.errors import Unavailable
@@ -58,7 +58,10 @@ def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is
         servers: list[int] = []
 
         async def go() -> tuple[list[Answer | None], list[Answer | None]]:
-            pool, more = Pool(engine, log_of(workdir, "vllm")), Pool(engine, log_of(workdir, "again"))
+            pool, more = (
+                open_pool(engine, log_of(workdir, "vllm")),
+                open_pool(engine, log_of(workdir, "again")),
+            )
             try:
                 given = await pool.ask(REQUESTS)
                 assert engine._server is not None
@@ -70,7 +73,7 @@ def test_greedy_is_transformers_greedy_token_for_token_and_a_server_that_dies_is
                 servers.append(engine._server.pid)
                 os.killpg(engine._server.pid, signal.SIGKILL)
                 with pytest.raises(Unavailable, match=r"its vLLM server died twice; see .*vllm-strong\.log"):
-                    await Pool(engine, log_of(workdir, "third")).ask(REQUESTS)
+                    await open_pool(engine, log_of(workdir, "third")).ask(REQUESTS)
                 return given, again
             finally:
                 await pool.close()
@@ -94,7 +97,7 @@ def test_sampled_answers_repeat_by_seed_and_no_server_is_left(tmp_path: Path) ->
         engine = vllm(workdir, sampling=sampling)
 
         async def go() -> list[list[Answer | None]]:
-            pools = [Pool(engine, log_of(workdir, name)) for name in ("one", "two")]
+            pools = [open_pool(engine, log_of(workdir, name)) for name in ("one", "two")]
             try:
                 first = await pools[0].ask(drawn)
                 return [first, list(reversed(await pools[1].ask(list(reversed(drawn)))))]

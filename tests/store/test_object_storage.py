@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from s3_server import s3_server
 
-from polypref.errors import InputError
+from polypref.errors import InputError, Unavailable
 from polypref.schemas import hash32, rows_to_frame
 from polypref.store import lease
 from polypref.store.storage import create_object, open_path, read_json, write_json
@@ -136,6 +136,20 @@ def test_a_storage_that_is_away_for_less_than_a_lease_costs_nothing(
     time.sleep(6.5)
     assert lost == [1]
     held.release()
+
+
+def test_a_run_whose_lease_was_taken_stops_and_says_run_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "LEASE_SECONDS", 2.0)
+    with pytest.raises(Unavailable, match=r"run: its lock was lost"), Workdir(url) as workdir:
+        (workdir.path / "lease" / f"{2:08}.json").write_bytes(b'{"holder": "another", "until": 9e9}')
+        time.sleep(60)  # until it is interrupted
+
+
+def test_a_bucket_that_does_not_exist_is_named(url: str) -> None:
+    with pytest.raises(InputError, match=r"s3://nowhere-at-all/run/lease/\d+\.json: no such place"), Workdir("s3://nowhere-at-all/run"):
+        pass
 
 
 def test_of_two_that_create_one_does(url: str) -> None:

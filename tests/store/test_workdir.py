@@ -4,11 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
-from polypref.errors import InputError
+from polypref.errors import InputError, Unavailable
 from polypref.store.workdir import Workdir
 
 
@@ -20,7 +24,9 @@ def model(folder: Path, weights: bytes = b"1") -> Path:
 
 
 def test_a_second_run_is_told_who_holds_the_work_dir(tmp_path: Path) -> None:
-    script = f"from polypref.store.workdir import Workdir\nfrom pathlib import Path\nwith Workdir(Path({str(tmp_path)!r})): print('in'); input()"
+    script = (
+        f"from polypref.store.workdir import Workdir\nwith Workdir({str(tmp_path)!r}): print('in'); input()"
+    )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -53,6 +59,34 @@ def test_a_resolved_revision_is_not_asked_again(tmp_path: Path) -> None:
     (tmp_path / "lock.json").write_text(json.dumps({"org/model@main": {"revision": "c0ffee"}}))
     with Workdir(tmp_path) as workdir:
         assert workdir.resolve("org/model").revision == "c0ffee"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, InputError), (401, InputError), (429, Unavailable), (503, Unavailable)]
+)
+def test_a_hub_that_is_busy_means_run_again_and_one_that_says_no_a_wrong_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, error: type[Exception]
+) -> None:
+    class Hub(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(status)
+
+    with HTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        hub = partial(HfApi, endpoint=f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr("huggingface_hub.HfApi", hub)
+        with (
+            Workdir(tmp_path) as workdir,
+            pytest.raises(error, match=r"^org/model: revision 'v2' cannot be resolved: [^\n]*$"),
+        ):
+            workdir.resolve("org/model", "v2")
+        server.shutdown()
+
+
+def test_a_hub_that_is_away_means_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.HfApi", partial(HfApi, endpoint="http://127.0.0.1:9"))
+    with Workdir(tmp_path) as workdir, pytest.raises(Unavailable, match="Connection refused"):
+        workdir.resolve("org/model")
 
 
 @pytest.mark.parametrize("name", ["no/such/folder", "./missing", "missing"])

@@ -11,7 +11,7 @@ from polypref.builders.tables.read import Table, finish, messages, name, of_kind
 from polypref.engines.base import Answer, Request
 from polypref.engines.budget import Budget, Meter
 from polypref.engines.config import HttpGenerator
-from polypref.engines.pool import Pool
+from polypref.engines.pool import Pool, open_pool
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.progress import Progress
@@ -47,7 +47,7 @@ def complete_table(
         out.parent.mkdir(parents=True, exist_ok=True)
         unfinished = out.with_name(f".{out.name}.tmp")
         with open(unfinished, "wb") as file:
-            asyncio.run(_complete(table, Pool(engine, log, progress, meter, accept_failures), progress, file))
+            asyncio.run(_complete(table, open_pool(engine, log, progress, meter, accept_failures), progress, file))
         if progress.incomplete:
             unfinished.unlink()
             reasons = ", ".join(f"{reason} ({count:,})" for reason, count in progress.failures.most_common(3))
