@@ -1,4 +1,4 @@
-"""Files as a whole: written so that a reader finds the old content or the new, and identified by their SHA-256."""
+"""Whole files: replaced so that a reader finds the old content or the new, and identified by SHA-256."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; what the block writes there, file or folder, then replaces `path`.
+    """Yield a temporary path beside `path`; the file or folder written there then replaces `path`.
 
     After an error `path` is as it was and the temporary file is gone. A process that is killed leaves its
     temporary file behind. The data is not flushed to the disk: where a power cut must not lose it, call fsync
