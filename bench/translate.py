@@ -14,7 +14,6 @@ from bench.table import Row, show
 from bench.translate_speed import DEMO, memory, throughput
 from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Translate
-from polypref.builders.tables.translate import answered
 from polypref.builders.text.translator import Translation, translate_texts
 from polypref.builders.translate import check_translations
 from polypref.engines.base import Engine
@@ -24,6 +23,7 @@ from polypref.engines.start import open_engine
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
+from tests.checkers.stages import run_stage
 
 Groups = Sequence[Sequence[str]]  # the texts of each prompt
 TARGET = "zho_Hans"
@@ -87,7 +87,7 @@ def pseudo_translate(groups: Groups, faults: float, folder: Path) -> list[Transl
 
 def translate_all(groups: Groups, config: Translate, engine: Engine, log: AnswerLog) -> list[Translation]:
     """Translate every group; no call of an engine in this process fails."""
-    translations = answered(translate_texts(groups, TARGET, config), engine, log)
+    translations = run_stage(translate_texts(groups, TARGET, config), engine, log)
     return [translation for translation in translations if translation is not None]
 
 
@@ -114,7 +114,7 @@ def silent_losses(prompts: dict[str, Groups], folder: Path) -> Iterator[Row]:
         log = workdir.open_log(engine.fingerprint)
         for name, groups in prompts.items():
             translations = translate_all(groups, config, engine, log)
-            checked = answered(check_translations(groups, translations, TARGET, config), engine, log)
+            checked = run_stage(check_translations(groups, translations, TARGET, config), engine, log)
             lossy = silent = 0
             for group, translation, reason in zip(groups, translations, checked["rejected_by"], strict=True):
                 _, wrong = count_kinds([group], [translation])

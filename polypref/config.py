@@ -1,7 +1,7 @@
-"""What every config shares: frozen, closed to unknown keys, and split into identity and operation.
+"""The base of all configs: frozen, closed to unknown keys, and divided into identity and operation.
 
-Identity fields can change an answer and enter the keys of what is kept; a field annotated `Operational[...]`
-(batch size, concurrency, device, timeouts, …) never does.
+Identity fields can change an answer and enter the keys of what is kept. A field annotated `Operational[...]`,
+such as a batch size, a device or a timeout, cannot, and never does.
 """
 
 import difflib
@@ -25,22 +25,22 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     def identity(self) -> dict[str, Any]:
-        """The fields that can change an answer, nested configs included, as plain JSON values."""
-        return {
-            name: _plain(getattr(self, name))
-            for name, field in type(self).model_fields.items()
-            if "operational" not in field.metadata
-        }
+        """Return the fields that can change an answer, nested configs included, as JSON values."""
+        fields = {}
+        for name, field in type(self).model_fields.items():
+            if "operational" not in field.metadata:
+                fields[name] = _json_value(getattr(self, name))
+        return fields
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     match value:
         case Config():
             return value.identity()
         case Mapping():
-            return {str(k): _plain(v) for k, v in value.items()}
+            return {str(key): _json_value(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [_plain(v) for v in value]
+            return [_json_value(inner) for inner in value]
         case Path():
             return str(value)
         case _:
@@ -57,26 +57,29 @@ def read_config(
     overlays: Sequence[Path] = (),
     overrides: Mapping[str, Any] | None = None,
 ) -> C:
-    """A YAML file as a config; overlays, then overrides that are not None, are merged over it key by key.
+    """Read a YAML file as a config. Overlays, then overrides that are not None, are merged over it key by
+    key.
 
-    `${name}` in its strings is replaced by `values[name]`; `${here}` is the folder of the file.
+    `${name}` in its strings is replaced by `values[name]`, and `${here}` by the folder of the file.
 
-    Raises InputError: a file that is missing or not YAML, an unknown key (with the nearest known one), a wrong value.
+    Raises InputError for a file that is missing or not YAML, an unknown key (naming the nearest known one)
+    and a value that does not fit.
     """
     tree = read_yaml(path)
     for overlay in overlays:
-        tree = _merged(tree, read_yaml(overlay))
-    tree = _filled(tree, {"here": str(path.parent), **(values or {})}, path)
+        tree = _merge(tree, read_yaml(overlay))
+    tree = _fill_values(tree, {"here": str(path.parent), **(values or {})}, path)
+    for name, override in (overrides or {}).items():
+        if override is not None:
+            tree = _merge(tree, {name: override})
     try:
-        return model.model_validate(
-            _merged(tree, {k: v for k, v in (overrides or {}).items() if v is not None})
-        )
+        return model.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_line(error, model)}") from None
+        raise InputError(f"{path}: {_describe_error(error, model)}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the keys and values of a YAML file; raises InputError for a file that has something else."""
+    """Return the keys and values of a YAML file. Raises InputError for a file that holds anything else."""
     try:
         tree = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
@@ -88,15 +91,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return tree
 
 
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merged(merged[key], value) if both else value
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
     return merged
 
 
-def _filled(tree: Any, values: Mapping[str, str], path: Path) -> Any:
+def _fill_values(tree: Any, values: Mapping[str, str], path: Path) -> Any:
     def value_of(match: re.Match[str]) -> str:
         if match[1] not in values:
             raise InputError(f"{path}: '${{{match[1]}}}' has no value; give it with --set {match[1]}=VALUE")
@@ -104,46 +109,65 @@ def _filled(tree: Any, values: Mapping[str, str], path: Path) -> Any:
 
     match tree:
         case dict():
-            return {k: _filled(v, values, path) for k, v in tree.items()}
+            return {key: _fill_values(inner, values, path) for key, inner in tree.items()}
         case list():
-            return [_filled(v, values, path) for v in tree]
+            return [_fill_values(inner, values, path) for inner in tree]
         case str():
             return re.sub(r"\$\{(\w+)\}", value_of, tree)
         case _:
             return tree
 
 
-def _first_line(error: ValidationError, model: type[Config]) -> str:
+def _describe_error(error: ValidationError, model: type[Config]) -> str:
+    """Return one problem in one line: an unknown key if there is one, as it may explain a missing key."""
     problems = error.errors()
-    problem = next(
-        (p for p in problems if p["type"] == "extra_forbidden"), problems[0]
-    )  # a misspelt key explains a missing one
-    key = ".".join(str(step) for step in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        return f"{key}: found {problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
-    unknown = str(problem["loc"][-1])
-    missing = [
-        str(p["loc"][-1]) for p in problems if p["type"] == "missing" and p["loc"][:-1] == problem["loc"][:-1]
-    ]
-    near = [
-        close
-        for keys in (missing, _known_keys(model))
-        for close in difflib.get_close_matches(unknown, sorted(keys), n=1, cutoff=0.5)
-    ]
-    return f"unknown key '{key}'" + (f"; did you mean '{near[0]}'?" if near else "")
+    for problem in problems:
+        if problem["type"] == "extra_forbidden":
+            return _describe_unknown_key(problem["loc"], problems, model)
+    problem = problems[0]
+    key = ".".join(map(str, problem["loc"]))
+    message = problem["msg"].removeprefix("Value error, ")
+    match problem["type"]:
+        case "missing":
+            return f"missing key '{key}'"
+        case "union_tag_not_found":
+            return f"missing key '{key}.kind'"
+        case "union_tag_invalid":
+            context = problem["ctx"]
+            return f"{key}.kind: found {context['tag']!r}, expected one of {context['expected_tags']}"
+    prefix = f"{key}: " if key else ""
+    if isinstance(
+        problem["input"], dict
+    ):  # a rule about several keys; the whole section would be too long to show
+        return f"{prefix}{message}"
+    expected = re.sub("^Input should be (greater|less)", r"expected a number \1", message)
+    expected = expected.replace("Input should be", "expected")
+    return f"{prefix}found {problem['input']!r}, {expected}"
+
+
+def _describe_unknown_key(loc: Sequence[int | str], problems: Sequence[Any], model: type[Config]) -> str:
+    unknown = str(loc[-1])
+    # The nearest key that is missing beside it, or else the nearest key anywhere in the config.
+    missing = [str(p["loc"][-1]) for p in problems if p["type"] == "missing" and p["loc"][:-1] == loc[:-1]]
+    nearest = difflib.get_close_matches(unknown, missing, n=1, cutoff=0.5)
+    nearest += difflib.get_close_matches(unknown, sorted(_known_keys(model)), n=1, cutoff=0.5)
+    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
+    return f"unknown key '{'.'.join(map(str, loc))}'{hint}"
 
 
 def _known_keys(model: type[Config]) -> set[str]:
+    """Return the keys of a config and of all configs inside it, looking through unions and containers."""
     keys: set[str] = set()
-    todo, seen = [model], set[Any]()
-    while todo:
-        current = todo.pop()
-        if current in seen:
+    visited: set[Any] = set()
+    to_visit: list[Any] = [model]
+    while to_visit:
+        annotation = to_visit.pop()
+        if annotation in visited:
             continue
-        seen.add(current)
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            keys |= set(current.model_fields)
-            todo += [field.annotation for field in current.model_fields.values()]  # type: ignore[misc]
+        visited.add(annotation)
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            keys |= set(annotation.model_fields)
+            to_visit += [field.annotation for field in annotation.model_fields.values()]
         else:
-            todo += get_args(current)
+            to_visit += get_args(annotation)
     return keys

@@ -34,11 +34,15 @@ def test_values_fill_the_recipe(tmp_path: Path) -> None:
         ("pair: {scorer", "pair: {scoree", "unknown key 'pair.scoree'; did you mean 'scorer'?"),
         ("prompts: {", "prompts: {sampel: 3, ", "unknown key 'prompts.sampel'; did you mean 'sample'?"),
         ("scorer: rule", "scorer: rules", "pair.scorer: unknown scorer 'rules'; expected one of rule"),
-        ("prompts: {", "prompts: {sample: -3, ", "prompts.sample: found -3: Input should be greater than 0"),
+        (
+            "prompts: {",
+            "prompts: {sample: -3, ",
+            "prompts.sample: found -3, expected a number greater than 0",
+        ),
         (
             "kind: hf",
             "kind: hff",
-            "Input tag 'hff' found using 'kind' does not match any of the expected tags: 'hf', 'http'",
+            "complete.generators.a.engine.kind: found 'hff', expected one of 'hf', 'http', 'vllm'",
         ),
         (
             "kind: hf, model: m}}",
@@ -50,6 +54,8 @@ def test_values_fill_the_recipe(tmp_path: Path) -> None:
             "kind: vllm, max_model_len: 512,",
             "max_model_len 512 leaves no room for a prompt beside sampling.max_tokens 1024",
         ),
+        ("kind: hf, model", "model", "missing key 'complete.generators.a.engine.kind'"),
+        ("name: n, ", "", "r.yaml: missing key 'publish.name'"),
         ("languages: [paper-23]", "languages: [", "r.yaml: not YAML"),
         (GOOD, "[1]", "r.yaml: found list, expected keys and values"),
         ("${data}", "${date}", "'${date}' has no value; give it with --set date=VALUE"),

@@ -4,7 +4,6 @@ from typing import Any
 
 from polypref.builders.build import Build
 from polypref.builders.recipe import ImportedScores, LanguageRule, Recipe
-from polypref.builders.tables.read import name
 from polypref.cards.licences import card_license, known_license
 from polypref.config import Config
 from polypref.engines.config import HttpGenerator, PseudoTranslator
@@ -32,7 +31,7 @@ def describe_models(build: Build) -> list[dict[str, Any]]:
         descriptions.append(_description(role, engine_name, model, revision, settings(config), license))
     for generator, completer in build.recipe.complete.generators.items():
         if completer.imported:
-            model = f"imported from {name(completer.imported)}"
+            model = f"imported from {completer.imported.name}"
             descriptions.append(_description("generator", generator, model, "", {}, None))
     return descriptions
 

@@ -14,7 +14,8 @@ from polypref.builders.filters.contamination import evaluation_items, overlaps
 from polypref.builders.filters.duplicates import near_duplicates
 from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
 from polypref.builders.recipe import Prompts
-from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
+from polypref.builders.tables.read import Row, Table, digest_table, read_rows, row_id
+from polypref.builders.tables.texts import read_prompt
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16, normalised, prompt_id, uniform
 from polypref.store.parts import part_number
@@ -52,8 +53,10 @@ def write_prompts(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int
 
 def _key(config: Prompts, seed: int) -> str:
     """Return the key of the table: everything that its rows depend on."""
-    sources = [[digest(table), name(table), table.text, table.id, table.language] for table in config.sources]
-    evaluation_sets = [[digest(table), table.text] for table in config.evaluation_sets]
+    sources = [
+        [digest_table(table), table.name, table.text, table.id, table.language] for table in config.sources
+    ]
+    evaluation_sets = [[digest_table(table), table.text] for table in config.evaluation_sets]
     return hash16([config.identity() | {"sources": sources, "evaluation_sets": evaluation_sets}, seed])
 
 
@@ -66,10 +69,10 @@ def read_prompts(sources: Iterable[Table], turns: str) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     ids: set[str] = set()
     for table in sources:
-        for row in read(table):
-            prompt = _prompt_row(row, turns) | {"source": name(table), "source_id": row.id}
+        for row in read_rows(table):
+            prompt = _prompt_row(row, turns) | {"source": table.name, "source_id": row.id}
             if prompt["rejected_by"] is None and prompt["prompt_id"] in ids:
-                prompt["prompt_id"] = row_id(f"{name(table)}:{len(rows)}", "duplicate")
+                prompt["prompt_id"] = row_id(f"{table.name}:{len(rows)}", "duplicate")
                 prompt["rejected_by"] = "duplicate"
             ids.add(prompt["prompt_id"])
             rows.append(prompt)
@@ -78,7 +81,7 @@ def read_prompts(sources: Iterable[Table], turns: str) -> pl.DataFrame:
 
 def _prompt_row(row: Row, turns: str) -> dict[str, Any]:
     """Return a row of a source as a row of the prompts table, without its source."""
-    prompt = messages(row.text, turns)
+    prompt = read_prompt(row.text, turns)
     if prompt is None or row.language is None:
         return {
             "prompt_id": row_id(row.place, "row"),

@@ -12,7 +12,7 @@ from polypref.builders.build import Build
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.models import describe_models
 from polypref.builders.recipe import PIVOT
-from polypref.builders.tables.read import digest, name
+from polypref.builders.tables.read import digest_table
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
 from polypref.cards.licences import known_license
@@ -54,7 +54,7 @@ def _facts(build: Build, recipe_text: str) -> dict[str, Any]:
     """Return what the cards say of all folders, as cards/folder.py describes it, without the funnel."""
     recipe = build.recipe
     sources = recipe.prompts.sources
-    licenses = {name(source): source.license or known_license(name(source)) for source in sources}
+    licenses = {source.name: source.license or known_license(source.name) for source in sources}
     return {
         "name": recipe.publish.name,
         "title": recipe.publish.title,
@@ -62,8 +62,8 @@ def _facts(build: Build, recipe_text: str) -> dict[str, Any]:
         "test_share": recipe.publish.test_share,
         "notes": list(recipe.publish.notes),
         "recipe": recipe_text,
-        "sources": [name(source) for source in sources],
-        "source_revisions": {name(source): digest(source) for source in sources},
+        "sources": [source.name for source in sources],
+        "source_revisions": {source.name: digest_table(source) for source in sources},
         "source_licenses": {source: license for source, license in licenses.items() if license},
         "source_datasets": [source.repo for source in sources if source.repo],
         "models": describe_models(build),

@@ -1,1 +1,4 @@
-"""The command line: one module per group of commands. Heavy imports stay inside the commands, so `--help` is quick."""
+"""The command line, one module for each group of commands.
+
+Heavy imports stay inside the commands, which keeps `--help` quick.
+"""

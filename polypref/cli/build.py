@@ -20,6 +20,26 @@ from polypref.cli.options import (
 
 commands = typer.Typer()
 
+# The options of build alone.
+Only = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE", help="Only one stage: prompts, translate, complete, score or pair."),
+]
+AllowIncomplete = Annotated[
+    bool,
+    typer.Option("--allow-incomplete", help="Write the published folders even if calls failed."),
+]
+UpdateRevisions = Annotated[
+    bool, typer.Option("--update-revisions", help="Move to the newest commits of the models.")
+]
+Executor = Annotated[
+    Literal["here", "ray"],
+    typer.Option(metavar="here|ray", help="Where engines run: in this process or on Ray."),
+]
+Workers = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Workers on Ray, with one engine each.")]
+Cpus = Annotated[float, typer.Option(metavar="NUMBER", min=0, help="CPUs per worker on Ray.")]
+Gpus = Annotated[float, typer.Option(metavar="NUMBER", min=0, help="Accelerators per worker on Ray.")]
+
 
 @commands.command(epilog="Example: polypref build demo --workdir runs/demo --languages de,fr")
 def build(
@@ -27,27 +47,21 @@ def build(
     workdir: WorkdirPath = None,
     languages: Languages = None,
     limit: Limit = None,
-    only: Annotated[
-        str | None,
-        typer.Option(metavar="STAGE", help="One stage: prompts, translate, complete, score or pair."),
-    ] = None,
-    allow_incomplete: Annotated[
-        bool, typer.Option(help="Write the published folders although calls failed.")
-    ] = False,
+    only: Only = None,
+    allow_incomplete: AllowIncomplete = False,
     accept_failures: AcceptFailures = False,
-    update_revisions: Annotated[bool, typer.Option(help="Resolve the models' revisions again.")] = False,
-    executor: Annotated[
-        Literal["here", "ray"], typer.Option(help="Where engines run: in this process, or on Ray.")
-    ] = "here",
-    workers: Annotated[int, typer.Option(min=1, help="Ray: number of workers, one engine each.")] = 2,
-    cpus: Annotated[float, typer.Option(min=0, help="Ray: CPUs per worker.")] = 1.0,
-    gpus: Annotated[float, typer.Option(min=0, help="Ray: accelerators per worker.")] = 0.0,
+    update_revisions: UpdateRevisions = False,
+    executor: Executor = "here",
+    workers: Workers = 2,
+    cpus: Cpus = 1.0,
+    gpus: Gpus = 0.0,
     values: Values = None,
     overlay: Overlay = None,
 ) -> None:
-    """Build a recipe's data: prompts, translations, completions, scores, pairs, and the folders to publish.
+    """Build a recipe's data and the folders to publish.
 
-    Run it again to continue after a stop; answered requests are not asked again.
+    The stages are prompts, translate, complete, score and pair. Run it again to continue after a stop;
+    answered requests are not asked again.
     """
     from polypref.builders.build import Build
     from polypref.builders.publish import recipe_text, write_folders
@@ -75,7 +89,9 @@ def plan(
     probe: Annotated[
         int,
         typer.Option(
-            min=0, help="Ask every engine this many prompts, and measure; the build keeps the answers."
+            metavar="NUMBER",
+            min=0,
+            help="Measure each engine with this many prompts; a build keeps the answers.",
         ),
     ] = 0,
     languages: Languages = None,
@@ -83,7 +99,10 @@ def plan(
     values: Values = None,
     overlay: Overlay = None,
 ) -> None:
-    """Estimate what a recipe takes, by stage and language: rows, tokens, hours and money."""
+    """Estimate what a recipe takes: rows, tokens, hours and money.
+
+    Prints a line for each stage and language, and the sums.
+    """
     from polypref.builders.build import Build
     from polypref.builders.plan import estimate, print_plan
     from polypref.store.workdir import Workdir
@@ -98,9 +117,11 @@ def plan(
 
 @commands.command(epilog="Example: polypref status runs/demo")
 def status(
-    workdir: Annotated[str, typer.Argument(help="A work dir, also one that a build is using.")],
+    workdir: Annotated[
+        str, typer.Argument(metavar="FOLDER", help="A work dir, also one that a build is using.")
+    ],
 ) -> None:
-    """Show what a work dir holds and what is running: rows, rejections by reason, incomplete calls, spending."""
+    """Show what a work dir holds, what it cost and what is running."""
     from polypref.store.status import print_status
     from polypref.store.storage import open_path
 
@@ -109,15 +130,18 @@ def status(
 
 @commands.command(epilog="Example: polypref demo --rundir runs/demo")
 def demo(
-    rundir: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="The seed of training and evaluation.")] = 1,
+    rundir: Annotated[Path, typer.Option(metavar="FOLDER", help="Where everything goes.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The seed of training and evaluation.")] = 1,
     quick: Annotated[
         bool, typer.Option("--quick", help="Two languages and short training: about a minute.")
     ] = False,
 ) -> None:
-    """Run the whole loop in the miniature world: build, publish to a folder, train, evaluate, report.
+    """Run everything once, in a miniature world.
 
-    It needs no network and takes about five minutes on two cores.
+    Builds data, publishes it to a folder, trains, evaluates and reports. Needs no network and takes about
+    five minutes on two cores.
     """
     from polypref.demo.run import run
 

@@ -17,11 +17,16 @@ report_commands = typer.Typer()
 def winrate(
     recipe: RecipeFile,
     prompts: Annotated[
-        str | None, typer.Option(help="A published folder or ORG/NAME, instead of the recipe's.")
+        str | None,
+        typer.Option(metavar="DATASET", help="A published folder or ORG/NAME, instead of the recipe's."),
     ] = None,
     output: Output = None,
 ) -> None:
-    """Complete held-out prompts with several checkpoints, judge them, and compare each with the base per language."""
+    """Compare checkpoints with a base on held-out prompts.
+
+    Every checkpoint completes the prompts, a judge compares the completions, and win rates are given for each
+    language.
+    """
     from polypref.config import read_config
     from polypref.eval.recipe import WinrateRecipe
     from polypref.eval.winrate import describe_winrates, measure_winrates
@@ -34,8 +39,12 @@ def winrate(
 
 @report_commands.command(epilog="Example: polypref report runs/demo")
 def report(
-    rundir: Annotated[Path, typer.Argument(help="A run's folder: published/, checkpoints/, eval/.")],
-    output: Annotated[Path | None, typer.Option(help="The page; RUNDIR/report.html by default.")] = None,
+    rundir: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A run's folder, with published/, checkpoints/, eval/.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page; by default FOLDER/report.html.")
+    ] = None,
 ) -> None:
     """Write one self-contained HTML page about a run."""
     from polypref.eval.report.page import write_report

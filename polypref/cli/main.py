@@ -1,4 +1,4 @@
-"""The `polypref` command, and what its errors look like."""
+"""The `polypref` command, and its exit codes."""
 
 import sys
 from typing import Annotated
@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from polypref.cli import build, evaluate, publish, tables, train
-from polypref.errors import PolyprefError, Unavailable
+from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.version import __version__
 
 app = typer.Typer(
-    help="Multilingual preference data: build it, publish it, train from it, measure what it does in every language.",
+    help="Multilingual preference data: build it, publish it, train from it, and measure what it does "
+    "in every language.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -49,12 +50,19 @@ def main() -> None:
     except PolyprefError as error:
         print(f"polypref: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except (
+        FileNotFoundError,
+        FileExistsError,
+        IsADirectoryError,
+        NotADirectoryError,
+        PermissionError,
+    ) as error:
+        print(f"polypref: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(InputError.exit_code)
     except OSError as error:
-        where = error.filename or "error"
-        print(
-            f"polypref: {where}: {error.strerror or error}; nothing made is lost, run again to continue",
-            file=sys.stderr,
-        )
+        place = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or error
+        print(f"polypref: {place}{reason}; nothing made is lost, run again to continue", file=sys.stderr)
         sys.exit(Unavailable.exit_code)
     except SystemExit as end:
         if end.code == 130:  # how typer reports Ctrl-C

@@ -10,53 +10,76 @@ from polypref.errors import InputError
 
 if TYPE_CHECKING:
     from polypref.builders.recipe import Recipe
+    from polypref.store.workdir import Workdir
 
 RecipeFile = Annotated[
-    Path, typer.Argument(help="A recipe (YAML), or the name of a shipped one: demo, paper, …")
+    Path,
+    typer.Argument(metavar="RECIPE", help="A recipe (YAML), or the name of a shipped one, such as demo."),
 ]
 Values = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A value for ${NAME} in the recipe.")
 ]
-Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML merged over the recipe.")]
+Overlay = Annotated[list[Path] | None, typer.Option(metavar="FILE", help="YAML to merge over the recipe.")]
 WorkdirPath = Annotated[
     str | None,
     typer.Option(
-        "--workdir", help="Where work is kept: a folder or s3://BUCKET/NAME; runs/<recipe> by default."
+        "--workdir",
+        metavar="FOLDER",
+        help="Where work is kept: a folder or s3://BUCKET/NAME; by default runs/RECIPE.",
     ),
 ]
 Languages = Annotated[
     list[str] | None,
-    typer.Option(help="Only these languages, by any name; separate by commas or repeat the option."),
+    typer.Option(metavar="NAMES", help="Only these languages, such as de,Swahili,tha_Thai; repeatable."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most this many prompts per language.")]
-Revision = Annotated[str | None, typer.Option(help="A branch, tag or commit.")]
-Output = Annotated[Path | None, typer.Option(help="The folder to write, instead of the recipe's.")]
+Language = typer.Option(metavar="NAME", help="A language by any name, such as de, German or deu_Latn.")
+Limit = Annotated[
+    int | None, typer.Option(metavar="NUMBER", min=1, help="At most this many prompts per language.")
+]
+Revision = Annotated[str | None, typer.Option(metavar="NAME", help="A branch, tag or commit.")]
+Output = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="The folder to write, instead of the recipe's.")
+]
 
 # The commands on users' tables: filter, translate, complete.
-TableFile = Annotated[Path, typer.Argument(help="A table: .jsonl, .json, .csv, .tsv or .parquet, also .gz.")]
+TableFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A table: .jsonl, .json, .csv, .tsv or .parquet, also .gz.")
+]
+_OUT = typer.Option("-o", "--out", metavar="FILE", help="The table to write: .jsonl, .csv, .tsv or .parquet.")
+TableOut = Annotated[Path, _OUT]
+OptionalTableOut = Annotated[Path | None, _OUT]
 TextColumn = Annotated[
     str, typer.Option(metavar="COLUMN", help="The column of texts: strings, lists of strings, or messages.")
 ]
 TableWorkdir = Annotated[
     Path | None,
-    typer.Option("--workdir", help="Where answers are kept; the output with `.work` appended by default."),
+    typer.Option("--workdir", metavar="FOLDER", help="Where answers are kept; by default OUT.work."),
 ]
-AcceptFailures = Annotated[bool, typer.Option(help="Keep calls that fail now as failures for good.")]
+AcceptFailures = Annotated[
+    bool, typer.Option("--accept-failures", help="Keep calls that fail now as failures for good.")
+]
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
 
 def recipe_path(recipe: Path) -> Path:
-    """Return the recipe's file: the path itself, or the shipped recipe of that name."""
+    """Return the path itself or, if there is no such file, the shipped recipe of that name."""
     shipped = RECIPES / f"{recipe.name.removesuffix('.yaml')}.yaml"
     if not recipe.exists() and recipe.parent == Path() and shipped.exists():
         return shipped
     return recipe
 
 
+def open_workdir(workdir: Path | None, out: Path) -> "Workdir":
+    """Return the work dir of a command on a table, not entered yet."""
+    from polypref.store.workdir import Workdir
+
+    return Workdir(workdir or out.with_name(f"{out.name}.work"))
+
+
 def split_commas(names: Sequence[str] | None) -> list[str]:
     """Split each of the repeated values of an option at its commas."""
-    return [name for group in names or () for name in group.split(",")]
+    return ",".join(names).split(",") if names else []
 
 
 def language_codes(names: Sequence[str] | None) -> tuple[str, ...] | None:
@@ -81,7 +104,7 @@ def read_recipe(
     languages: Sequence[str] | None,
     limit: int | None,
 ) -> "Recipe":
-    """Read a build recipe with what the command line changes of it."""
+    """Read a build recipe, changed as the options of the command line say."""
     from polypref.builders.recipe import Recipe
     from polypref.config import read_config
 

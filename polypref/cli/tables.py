@@ -1,13 +1,46 @@
 """polypref filter, translate and complete: the stages of a build on any table."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from polypref.cli.options import AcceptFailures, TableFile, TableWorkdir, TextColumn, split_commas
+from polypref.cli.options import (
+    AcceptFailures,
+    OptionalTableOut,
+    TableFile,
+    TableOut,
+    TableWorkdir,
+    TextColumn,
+    open_workdir,
+    split_commas,
+)
 
 commands = typer.Typer()
+
+# The options of complete.
+BaseUrl = Annotated[
+    str, typer.Option(metavar="URL", help="An OpenAI-compatible server, up to and including its /v1.")
+]
+ModelName = Annotated[str, typer.Option(metavar="NAME", help="The model's name on the server.")]
+IdColumn = Annotated[
+    str | None,
+    typer.Option("--id", metavar="COLUMN", help="The rows' ids; by default `id`, or else a hash of the row."),
+]
+System = Annotated[str | None, typer.Option(metavar="TEXT", help="A system prompt.")]
+Temperature = Annotated[float, typer.Option(metavar="NUMBER", min=0.0, help="0 is greedy.")]
+TopP = Annotated[float, typer.Option(metavar="NUMBER", min=0.0, max=1.0, help="Nucleus sampling.")]
+MaxTokens = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="The longest answer, in tokens.")]
+Concurrency = Annotated[
+    int,
+    typer.Option(metavar="NUMBER", min=1, help="The most calls at once; fewer if the server objects."),
+]
+Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long to wait for an answer.")]
+Retries = Annotated[
+    int, typer.Option(metavar="NUMBER", min=0, help="How often to retry a transient failure.")
+]
+KeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the API key.")]
 
 
 @commands.command(
@@ -17,99 +50,126 @@ def filter_rows(
     file: TableFile,
     text: TextColumn,
     language: Annotated[
-        str, typer.Option(metavar="COLUMN|NAME", help="The column of languages, or the language of all rows.")
+        str,
+        typer.Option(
+            metavar="COLUMN|NAME", help="The column of the rows' languages, or the language of all rows."
+        ),
     ],
     source: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="The column that the texts were translated from.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="The column of the originals, if the texts are translations."),
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The table to write: .jsonl, .csv, .tsv or .parquet.")
-    ] = None,
+    out: OptionalTableOut = None,
     filters: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML: one threshold per filter, as in a recipe.")
+        Path | None,
+        typer.Option(metavar="FILE", help="A YAML file with a threshold per filter, as in a recipe."),
     ] = None,
     explain: Annotated[
-        int | None, typer.Option(metavar="ROW", min=1, help="Show every measure of one row, counted from 1.")
+        int | None,
+        typer.Option(metavar="ROW", min=1, help="Only show every measure of this row, counted from 1."),
     ] = None,
     mask: Annotated[
         bool, typer.Option("--mask-private", help="Replace e-mail and IP addresses, phone numbers and keys.")
     ] = False,
+    workdir: TableWorkdir = None,
 ) -> None:
-    """Apply the build's filters to a table: write it back with the measures and `rejected_by`, and print the funnel."""
+    """Filter a table's rows as a build does.
+
+    Prints how many rows each filter rejects. The output holds all rows, with a column for each measure and
+    the name of the rejecting filter in `rejected_by`.
+    """
     from polypref.builders.filters.apply import Filters
     from polypref.builders.tables.filter import explain_row, filter_table, print_funnel
+    from polypref.builders.tables.read import Table
     from polypref.config import read_config
 
-    wanted = read_config(filters, Filters) if filters else Filters()
-    if explain is not None:
-        for name, measure, threshold in explain_row(file, text, language, wanted, explain, source):
-            print(f"{name:20} {measure:>12} {threshold:>10}".rstrip())
-        return
-    print_funnel(filter_table(file, text, language, wanted, source, out, mask))
+    table = Table(path=file, text=text, language=language)
+    thresholds = read_config(filters, Filters) if filters else Filters()
+    # Of the filters only quality, which asks a model, has answers to keep.
+    with open_workdir(workdir, out or file) if thresholds.quality else nullcontext() as opened:
+        if explain is not None:
+            for name, measure, threshold in explain_row(table, thresholds, explain, source, opened):
+                print(f"{name:20} {measure:>12} {threshold:>10}".rstrip())
+        else:
+            print_funnel(filter_table(table, thresholds, source, out, mask, opened))
 
 
 @commands.command(
-    epilog="Example: polypref translate prompts.jsonl -o out.jsonl --to de,sw --translator ct2:facebook/nllb-200-distilled-600M"
+    epilog="Example: polypref translate prompts.csv -o out.csv --to de,sw "
+    "--translator ct2:facebook/nllb-200-distilled-600M"
 )
 def translate(
     file: TableFile,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The table to write: .jsonl or .parquet.")],
+    out: TableOut,
     to: Annotated[
         list[str],
-        typer.Option(help="Target languages, by any name; separate by commas or repeat the option."),
+        typer.Option(
+            metavar="LANGUAGES",
+            help="Target languages, by any name; separate by commas or repeat the option.",
+        ),
     ],
     translator: Annotated[
         str, typer.Option(metavar="ENGINE:MODEL", help="ct2:MODEL, hf:MODEL, http:MODEL, or pseudo.")
     ],
     text: TextColumn = "prompt",
-    base_url: Annotated[str | None, typer.Option(help="The server of http:MODEL.")] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="COLUMN|NAME",
+            help="The column of the rows' languages, or the language of all rows; others than English "
+            "are not translated.",
+        ),
+    ] = "English",
+    base_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The server of http:MODEL, with its /v1.")
+    ] = None,
     workdir: TableWorkdir = None,
+    accept_failures: AcceptFailures = False,
 ) -> None:
-    """Translate a table and keep the structure of its texts; a row that lost something names it in `rejected_by`."""
-    from polypref.builders.tables.translate import parse_translator, translate_table
-    from polypref.store.workdir import Workdir
+    """Translate a table's texts and keep their structure.
 
+    Each row comes back once per language, with `language` and `rejected_by`, which names what a translation
+    lost. Run it again to continue after a stop; answered requests are not asked again.
+    """
+    from polypref.builders.tables.read import Table
+    from polypref.builders.tables.translate import parse_translator, translate_table
+
+    table = Table(path=file, text=text, language=language)
     config = parse_translator(translator, base_url)
-    with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
-        reasons = translate_table(file, text, split_commas(to), config, out, opened)
+    with open_workdir(workdir, out) as opened:
+        reasons = translate_table(table, split_commas(to), config, out, opened, accept_failures)
     print(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) + f": {out}")
 
 
 @commands.command(
-    epilog="Example: polypref complete in.jsonl -o out.jsonl --text question --base-url http://localhost:8000/v1 --model my-model"
+    epilog="Example: polypref complete in.jsonl -o out.jsonl --text question "
+    "--base-url http://localhost:8000/v1 --model my-model"
 )
 def complete(
     file: TableFile,
-    out: Annotated[Path, typer.Option("-o", "--out", help="The table to write: .jsonl or .parquet.")],
-    base_url: Annotated[str, typer.Option(help="An OpenAI-compatible server, up to and including its /v1.")],
-    model: Annotated[str, typer.Option(help="The model's name on the server.")],
+    out: TableOut,
+    base_url: BaseUrl,
+    model: ModelName,
     text: TextColumn = "prompt",
-    id_column: Annotated[
-        str | None,
-        typer.Option(
-            "--id", metavar="COLUMN", help="The rows' ids; `id` by default, else a hash of the row."
-        ),
-    ] = None,
-    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.3,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Nucleus sampling.")] = 0.75,
-    max_tokens: Annotated[int, typer.Option(min=1, help="The longest answer, in tokens.")] = 1024,
-    concurrency: Annotated[
-        int, typer.Option(min=1, help="Most calls at once; fewer while the server refuses some.")
-    ] = 64,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a call is given up.")] = 600.0,
-    retries: Annotated[int, typer.Option(min=0, help="How often a transient failure is retried.")] = 6,
-    key_env: Annotated[
-        str, typer.Option(metavar="NAME", help="The environment variable that holds the key.")
-    ] = "OPENAI_API_KEY",
+    id_column: IdColumn = None,
+    system: System = None,
+    temperature: Temperature = 0.3,
+    top_p: TopP = 0.75,
+    max_tokens: MaxTokens = 1024,
+    concurrency: Concurrency = 64,
+    timeout: Timeout = 600.0,
+    retries: Retries = 6,
+    key_env: KeyEnv = "OPENAI_API_KEY",
     workdir: TableWorkdir = None,
     accept_failures: AcceptFailures = False,
 ) -> None:
-    """Complete every row of a table. Run it again to continue after a stop; answered rows are not asked again."""
+    """Complete a table's prompts with a model on a server.
+
+    Run it again to continue after a stop; answered rows are not asked again.
+    """
     from polypref.builders.tables.complete import complete_table
     from polypref.builders.tables.read import Table
     from polypref.engines.config import HttpGenerator, Sampling
-    from polypref.store.workdir import Workdir
 
     engine = HttpGenerator(
         kind="http",
@@ -123,6 +183,6 @@ def complete(
         key_env=key_env,
     )
     table = Table(path=file, text=text, id=(id_column,) if id_column else ())
-    with Workdir(workdir or out.with_name(f"{out.name}.work")) as opened:
-        rows = complete_table(table, out, engine, opened, accept_failures=accept_failures)
+    with open_workdir(workdir, out) as opened:
+        rows = complete_table(table, out, engine, opened, accept_failures)
     print(f"{rows:,} rows: {out}")

@@ -11,11 +11,15 @@ commands = typer.Typer(
 )
 
 Model = Annotated[
-    str | None, typer.Option(help="The base model, a folder or Hub id, instead of the recipe's.")
+    str | None,
+    typer.Option(metavar="MODEL", help="The base model, a folder or Hub id, instead of the recipe's."),
 ]
-Data = Annotated[str | None, typer.Option(help="A published folder or ORG/NAME, instead of the recipe's.")]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="DATASET", help="A published folder or ORG/NAME, instead of the recipe's."),
+]
 Overwrite = Annotated[
-    bool, typer.Option(help="Remove the checkpoint that another recipe left in the folder.")
+    bool, typer.Option("--overwrite", help="Remove another recipe's checkpoint from the folder.")
 ]
 
 
@@ -27,7 +31,7 @@ def train_dpo(
     output: Output = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Direct preference optimisation, offline, on published pairs."""
+    """Train by direct preference optimisation (DPO) on published pairs."""
     from polypref.config import read_config
     from polypref.training.dpo import train
     from polypref.training.recipe import DpoRecipe
@@ -46,7 +50,10 @@ def train_rloo(
     output: Output = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """REINFORCE with a leave-one-out baseline, online, on the prompts of published pairs, against a reward model."""
+    """Train by REINFORCE leave-one-out (RLOO) against a reward model.
+
+    The policy completes the prompts of published pairs, and the reward model scores its completions.
+    """
     from polypref.config import read_config
     from polypref.training.recipe import RlooRecipe
     from polypref.training.rloo import train

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Itera
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import polars as pl
 
@@ -54,21 +54,39 @@ class StalePart:
     incomplete: int
 
 
-class StageRun:
-    """A stage's generator under way: `requests` waits for answers until `rows` is there."""
+class StageRun(Generic[T]):
+    """A stage's generator under way: `requests` waits for answers until `result` is there.
 
-    def __init__(self, task: PartTask) -> None:
-        self._generator = task.make(*(part.read() for part in task.inputs))
+    `failed` counts the calls that failed for now.
+    """
+
+    def __init__(self, generator: Asking[T]) -> None:
+        self._generator = generator
         self.requests: Sequence[Any] = ()
-        self.rows: pl.DataFrame | None = None
+        self.failed = 0
+        self.result: T | None = None
         self.send(None)
 
     def send(self, answers: Sequence[Any] | None) -> None:
         """Go on with the answers to the last requests; None starts the generator."""
+        self.failed += sum(answer is None for answer in answers or ())
         try:
             self.requests = self._generator.send(answers)  # type: ignore[arg-type]
         except StopIteration as stop:
-            self.rows = stop.value
+            self.result = stop.value
+
+    async def finish(self, engines: Answerer | None, thread: ThreadPoolExecutor) -> T:
+        """Put the requests to the engines until the stage returns; its own work is done in the thread."""
+        while self.result is None:
+            assert engines is not None, "a stage that asks needs an engine"
+            answers = await engines.ask(self.requests)
+            await asyncio.get_running_loop().run_in_executor(thread, self.send, answers)
+        return self.result
+
+
+def open_part(task: PartTask) -> StageRun[pl.DataFrame]:
+    """Read the inputs of a part and start its stage."""
+    return StageRun(task.make(*(part.read() for part in task.inputs)))
 
 
 def without_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Asking[pl.DataFrame]]:
@@ -108,7 +126,7 @@ def stale_parts(tasks: Iterable[PartTask], progress: Progress) -> Iterator[Stale
             inputs.append(input_info)
         key, info = task.key(inputs), task.part.read_info()
         if info and info.key == key and not info.incomplete:
-            progress.advance(info.rows, info.rejected, incomplete=0)
+            progress.skip(info.rows, info.rejected)
         else:
             yield StalePart(task, key, sum(input_info.incomplete for input_info in inputs))
 
@@ -122,14 +140,14 @@ async def _make_parts(
     loop = asyncio.get_running_loop()
     engines = open_engines() if open_engines else None
 
-    async def make(part: StalePart, run: StageRun) -> None:
+    async def make(part: StalePart, run: StageRun[pl.DataFrame]) -> None:
         info = await finish_part(part, run, engines, thread)
         progress.advance(info.rows, info.rejected, info.incomplete)
 
     async def jobs() -> AsyncIterator[Coroutine[Any, Any, None]]:
         for part in stale:
             # Opened before the job runs, so that `room` takes its first requests into account.
-            run = await loop.run_in_executor(thread, StageRun, part.task)
+            run = await loop.run_in_executor(thread, open_part, part.task)
             yield make(part, run)
 
     try:
@@ -140,13 +158,11 @@ async def _make_parts(
 
 
 async def finish_part(
-    stale: StalePart, run: StageRun, engines: Answerer | None, thread: ThreadPoolExecutor
+    stale: StalePart, run: StageRun[pl.DataFrame], engines: Answerer | None, thread: ThreadPoolExecutor
 ) -> PartInfo:
     """Put an open part's requests to the engines until the stage returns its rows; write them."""
-    loop, task, incomplete = asyncio.get_running_loop(), stale.task, stale.incomplete
-    while run.rows is None:
-        assert engines is not None, f"{task.table}: a stage that asks needs an engine"
-        answers = await engines.ask(run.requests)
-        incomplete += sum(answer is None for answer in answers)
-        await loop.run_in_executor(thread, run.send, answers)
-    return await loop.run_in_executor(thread, task.part.write, run.rows, task.table, stale.key, incomplete)
+    task = stale.task
+    rows = await run.finish(engines, thread)
+    incomplete = stale.incomplete + run.failed
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(thread, task.part.write, rows, task.table, stale.key, incomplete)

@@ -1,74 +1,81 @@
-"""What a work dir holds, read without its lock: for a look from another terminal."""
+"""The content of a work dir, read without its lock: `polypref status`, also while a build is running."""
 
+import textwrap
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-
-from rich.console import Console
-from rich.table import Table
 
 from polypref.errors import InputError
 from polypref.store.parts import Part, PartInfo
 from polypref.store.storage import read_json
 from polypref.store.workdir import Workdir
 
-SILENT_SECONDS = 10.0  # a run says something every second
+SILENT_SECONDS = 10.0  # a run writes its progress every second; after this long it was killed
+WIDTH = 80
+INDENT = " " * 12  # reasons stand under the counts
 
 
-def tables(workdir: Path) -> dict[str, list[tuple[str, PartInfo]]]:
-    """By table (`prompts/translated`, `completions/strong-native`, …): the language and the account of every part."""
-    root, found = workdir / "tables", dict[str, list[tuple[str, PartInfo]]]()
+def read_tables(workdir: Path) -> dict[str, list[tuple[str, PartInfo]]]:
+    """Return (language, facts) for every part, by table, such as `completions/strong-native`."""
+    root = workdir / "tables"
+    tables: dict[str, list[tuple[str, PartInfo]]] = {}
     for path in sorted(root.rglob("*.parquet")):
-        about = Part(path).read_info()
-        if about:
-            found.setdefault(str(path.parent.parent.relative_to(root)), []).append((path.parent.name, about))
-    return found
+        info = Part(path).read_info()
+        if info:
+            name = str(path.parent.parent.relative_to(root))
+            tables.setdefault(name, []).append((path.parent.name, info))
+    return tables
 
 
-def running(workdir: Path) -> str | None:
-    """What the run that is at work says of itself; None where there is none, or it was killed."""
-    said = read_json(Workdir(workdir).progress)
-    return str(said["line"]) if said and time.time() - said["at"] < SILENT_SECONDS else None
+def read_progress(workdir: Path) -> str | None:
+    """Return the progress line of the run in a work dir; None if nothing is running."""
+    progress = read_json(Workdir(workdir).progress)
+    if not progress or time.time() - progress["at"] > SILENT_SECONDS:
+        return None
+    return str(progress["line"])
 
 
-def spent(workdir: Path) -> list[str]:
-    """A line an engine: calls, tokens and, where it has a price, cost, over all runs."""
+def read_spending(workdir: Path) -> list[str]:
+    """Return a line for each engine: its answers, tokens and, if it has a price, the cost, over all runs."""
     lines = []
     for engine in read_json(workdir / "spent.json").get("engines", {}).values():
-        cost = f", cost {engine['cost']:,.2f}" if engine["cost"] else ""
-        lines.append(
-            f"{engine['name']}: {engine['calls']:,} answers, {engine['tokens']:,} tokens written, {engine['prompt_tokens']:,} read{cost}"
-        )
+        line = f"{engine['name']}: {engine['calls']:,} answers, {engine['tokens']:,} tokens written"
+        line += f", {engine['prompt_tokens']:,} read"
+        if engine["cost"]:
+            line += f", cost {engine['cost']:,.2f}"
+        lines.append(line)
     return lines
 
 
 def print_status(workdir: Path) -> None:
-    """Prints what is at work, a line a table, and what was spent. Raises InputError where there is no work dir."""
-    found, now, lines = tables(workdir), running(workdir), spent(workdir)
-    if not (found or now or lines):
+    """Print what is running, what was spent, and the rows of each table.
+
+    Raises InputError if there is nothing of this.
+    """
+    tables, progress, spending = read_tables(workdir), read_progress(workdir), read_spending(workdir)
+    if not (tables or progress or spending):
         raise InputError(f"{workdir}: not a work dir, or nothing was made in it yet")
-    if now:
-        print(f"at work: {now}")
-    for line in lines:
+    if progress:
+        print(f"running: {progress}")
+    for line in spending:
         print(line)
-    table = Table(title=str(workdir), title_justify="left")
-    for column in ("table", "languages", "parts", "rows", "kept", "incomplete", "rejected"):
-        table.add_column(
-            column, justify="left" if column in ("table", "rejected") else "right", no_wrap=column == "table"
-        )
-    for name, parts in found.items():
-        rejected: Counter[str] = Counter()
-        for _, about in parts:
-            rejected.update(about.rejected)
-        rows = sum(about.rows for _, about in parts)
+    if tables:
+        print(f"{'rows':>11} {'kept':>11} {'incomplete':>10} {'languages':>9} {'parts':>5}  table")
+    for name, parts in tables.items():
+        _print_table(name, parts)
+
+
+def _print_table(name: str, parts: Sequence[tuple[str, PartInfo]]) -> None:
+    """Print a table's counts, its name, and below it the reasons of rejection."""
+    languages = {code for code, _ in parts}
+    rejected: Counter[str] = Counter()
+    for _, info in parts:
+        rejected.update(info.rejected)
+    rows = sum(info.rows for _, info in parts)
+    incomplete = sum(info.incomplete for _, info in parts)
+    kept = rows - rejected.total()
+    print(f"{rows:>11,} {kept:>11,} {incomplete:>10,} {len(languages):>9} {len(parts):>5}  {name}")
+    if rejected:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in rejected.most_common())
-        counts = [
-            len({code for code, _ in parts}),
-            len(parts),
-            rows,
-            rows - rejected.total(),
-            sum(about.incomplete for _, about in parts),
-        ]
-        table.add_row(name, *(f"{count:,}" for count in counts), reasons)
-    if found:
-        Console().print(table)
+        print(textwrap.fill(f"rejected: {reasons}", WIDTH, initial_indent=INDENT, subsequent_indent=INDENT))

@@ -191,7 +191,7 @@ def _watching_callback(recipe: TrainRecipe, method: str, stack: ExitStack) -> "T
             if IS_MAIN_PROCESS:
                 rows = state.max_steps * recipe.batch_size
                 self.progress = stack.enter_context(Progress(f"train {method}", rows))
-                self.progress.advance(state.global_step * recipe.batch_size, {}, 0)
+                self.progress.skip(state.global_step * recipe.batch_size, {})
                 # A resumed run repeats the steps after the last saved state: their lines are dropped here.
                 earlier = [log_line(logs, logs["step"]) for logs in state.log_history if "loss" in logs]
                 path.write_text("".join(earlier), "utf-8")

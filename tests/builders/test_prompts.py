@@ -11,7 +11,7 @@ import pytest
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.prompts import filtered_prompts, read_prompts, sample_prompts, write_prompts
 from polypref.builders.recipe import Prompts
-from polypref.builders.tables.read import Table, read
+from polypref.builders.tables.read import Table, read_rows
 from polypref.errors import InputError
 from polypref.schemas import prompt_id
 from polypref.store.parts import read_parts
@@ -69,7 +69,7 @@ def test_parquet_csv_and_gz_give_the_same_rows(tmp_path: Path) -> None:
         file.writelines(json.dumps(row) + "\n" for row in rows)
     for suffix in ("parquet", "csv", "tsv", "jsonl.gz"):
         table = Table(path=tmp_path / f"f.{suffix}", text="p", id=("a",), language="German")
-        assert [(row.id, row.text, row.language) for row in read(table)] == [
+        assert [(row.id, row.text, row.language) for row in read_rows(table)] == [
             ("x", "Hallo, Welt", "deu_Latn"),
             ("y", 'Zwei "Wörter"', "deu_Latn"),
         ]
@@ -155,7 +155,7 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(
 ) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError) as error:
-        list(read(Table(path=tmp_path / name, text="p")))
+        list(read_rows(Table(path=tmp_path / name, text="p")))
     assert name in str(error.value)
     assert message in str(error.value)
     assert "\n" not in str(error.value)

@@ -13,7 +13,6 @@ from openai_server import OpenAIServer
 from bench.translate import read_prompts, silent_losses
 from polypref.builders.filters.apply import NAMES, Filters
 from polypref.builders.recipe import Translate
-from polypref.builders.tables.translate import answered
 from polypref.builders.text import instructions
 from polypref.builders.text.spans import KINDS, lost_reason
 from polypref.builders.text.translator import Translation, translate_texts
@@ -25,6 +24,7 @@ from polypref.engines.start import open_engine
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 from tests.checkers.intact import counted, prose_lines
+from tests.checkers.stages import run_stage
 
 CHECKPOINT = Path(__file__).parent.parent.parent / "polypref" / "demo" / "checkpoints" / "translator"
 KEPT_ON = {"empty": True, "truncated": True, "too_long": 20_000, "equals_prompt": False, "refusal": False}
@@ -81,7 +81,7 @@ def asked(
     groups: Sequence[Sequence[str]], target: str, config: Translate, engine: Engine, folder: Path
 ) -> list[Translation | None]:
     """The stage, its requests answered through the pool as in a build."""
-    return answered(
+    return run_stage(
         translate_texts(groups, target, config), engine, AnswerLog(folder / f"{engine.name}-{target}.jsonl")
     )
 

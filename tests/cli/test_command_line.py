@@ -1,16 +1,21 @@
-"""The command line on bad input: one clear line, exit code 2, nothing made is lost; and help that shows an example."""
+"""The command line: help with examples, and bad input, which gives one clear line and an exit code."""
 
 import json
+import os
+import re
 import resource
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from polypref.cards.funnel import counts_by_language
-from polypref.cli.main import main
+from polypref.cli.main import app, main
+from polypref.version import __version__
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
@@ -49,7 +54,7 @@ def folder(tmp_path: Path) -> Path:
         ("scorer: rule", "scorrer: rule", "r.yaml: unknown key 'pair.scorrer'; did you mean 'scorer'?"),
         ("[en, de]", "[en, frr]", "unknown language 'frr'; did you mean 'fra_Latn' (French)?"),
         ("p.jsonl", "q.jsonl", "q.jsonl: cannot be read: No such file or directory"),
-        ("text: prompt", "text: prompts", "p.jsonl: missing column 'prompts'; found language, prompt"),
+        ("text: prompt", "text: prompts", "p.jsonl: missing column 'prompts'; found prompt, language"),
         (
             "{kind: language_rule}",
             "{kind: reward_model, model: ./nowhere}",
@@ -133,11 +138,34 @@ COMMANDS = ["build", "translate", "filter", "plan", "complete", "status", "publi
 COMMANDS += ["train dpo", "train rloo", "eval winrate", "report", "demo"]
 
 
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    run = polypref("--version", cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"polypref {__version__}\n", "")
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_shows_an_example(command: str, tmp_path: Path) -> None:
-    run = polypref(*command.split(), "--help", cwd=tmp_path)
+def test_help_shows_an_example_with_options_that_exist(command: str, tmp_path: Path) -> None:
+    run = polypref(*command.split(), "--help", cwd=tmp_path, env={**os.environ, "COLUMNS": "80"})
     assert run.returncode == 0
-    assert f"Example: polypref {command} " in " ".join(run.stdout.split())
+    assert max(map(len, run.stdout.splitlines())) <= 80
+    assert "..." not in run.stdout  # a text that was cut
+    text, _, example = run.stdout.partition("Example: ")
+    words = example.split()
+    assert words[: 1 + len(command.split())] == ["polypref", *command.split()]
+    options = {word for word in words if word.startswith("-")}
+    assert options <= set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+
+
+def test_every_command_has_its_help_tested(tmp_path: Path) -> None:
+    assert sorted(COMMANDS) == sorted(command_names(typer.main.get_command(app)))
+
+
+def command_names(command: Any, prefix: str = "") -> list[str]:
+    """Return the names of all commands, those of groups included."""
+    names = []
+    for name, inner in command.commands.items():
+        names += command_names(inner, f"{prefix}{name} ") if hasattr(inner, "commands") else [prefix + name]
+    return names
 
 
 def test_status_says_what_there_is(folder: Path) -> None:
@@ -191,8 +219,8 @@ def test_a_table_of_ones_own_is_translated_in_its_shape(tmp_path: Path) -> None:
             {"--translator": "http:m"},
             "--base-url: the address of an OpenAI-compatible server; it goes with --translator http:MODEL",
         ),
-        ({"--text": "question"}, "p.jsonl: missing column 'question'; found language, prompt"),
-        ({"-o": "out.txt"}, "out.txt: unknown kind of file '.txt'; expected .jsonl or .parquet"),
+        ({"--text": "question"}, "p.jsonl: missing column 'question'; found prompt, language"),
+        ({"-o": "out.txt"}, "out.txt: unknown kind of file '.txt'; expected .jsonl, .csv, .tsv or .parquet"),
     ],
 )
 def test_a_translation_that_cannot_start(folder: Path, changes: dict[str, str], message: str) -> None:

@@ -8,7 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from polypref.builders.filters.duplicates import runs
-from polypref.builders.tables.read import Table, messages, read
+from polypref.builders.tables.read import Table, read_rows
+from polypref.builders.tables.texts import read_message
 from polypref.languages.scripts import is_dense
 
 RUN = 16  # characters of a run
@@ -23,10 +24,12 @@ def evaluation_items(tables: Iterable[Table]) -> list[str]:
     """
     items = []
     for table in tables:
-        for row in read(table):
+        for row in read_rows(table):
             turns = row.text if isinstance(row.text, list) else [row.text]
             for turn in turns:
-                items += [message["content"] for message in messages(turn, "all") or []]
+                message = read_message(turn)
+                if message is not None and message["role"] == "user":
+                    items.append(message["content"])
     return list(dict.fromkeys(items))
 
 

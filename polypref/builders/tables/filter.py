@@ -1,243 +1,219 @@
-"""Every filter on anybody's table: `polypref filter`. The rows come back whole, with a column a measure and `rejected_by`.
+"""The build's filters on a user's table: `polypref filter`.
 
-A table is read, judged and written chunk by chunk, so memory does not grow with its rows. What no file of UTF-8 and JSON can hold is
-written as U+FFFD (a lone surrogate) or null (not a number, infinity).
+Rows come back whole, with a column for each measure and `rejected_by`.
 """
 
-import json
-import math
 from collections import Counter
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from polypref.builders.filters.apply import NAMES, WORKING_COLUMNS, Filters, measure_rows
+from polypref.builders.filters.measures import reject_rows
+from polypref.builders.filters.quality import estimate_quality
 from polypref.builders.filters.text import SURROGATE, masked
-from polypref.builders.tables.read import Table, finish, of_kind, records, strings
+from polypref.builders.tables.read import (
+    Record,
+    Table,
+    check_added,
+    check_columns,
+    language_code,
+    read_chunks,
+)
+from polypref.builders.tables.texts import map_strings, read_texts
+from polypref.builders.tables.write import check_format, write_table
+from polypref.engines.base import Answer, Request
+from polypref.engines.pool import ask_engine
+from polypref.engines.start import open_engine
 from polypref.errors import InputError
-from polypref.languages.codes import LANGUAGES, language
+from polypref.languages.codes import LANGUAGES
+from polypref.store.stages import StageRun
+from polypref.store.workdir import Workdir
 
-CHUNK = 10_000
-UNKNOWN = "und"
-Funnel = dict[str, Counter[str]]  # language -> rows by reason; "" for those that are kept
+CHUNK = 10_000  # rows in memory at once
+UNKNOWN = "und"  # the ISO 639-3 code of undetermined languages
+AskQuality = Callable[[Sequence[Request]], Sequence[Answer | None]]
+Funnel = dict[str, Counter[str]]  # {language: {reason: rows}}; the reason of kept rows is ""
 
 
 def filter_table(
-    path: Path,
-    text: str,
-    language_is: str,
+    table: Table,
     filters: Filters,
     source: str | None = None,
     out: Path | None = None,
     mask: bool = False,
+    workdir: Workdir | None = None,
 ) -> Funnel:
-    """Judges every row and writes `out` (its ending says how: .jsonl, .csv, .tsv, .parquet); returns the funnel.
+    """Apply the filters to every row and write `out`; return the number of rows by language and reason.
 
-    Raises InputError: a file that cannot be parsed, a column that is not there or is in the way, an unknown kind of file.
+    `source` names the column of the texts that were translated, if any. With `mask`, private data in the
+    texts is replaced. `workdir` keeps the answers of a quality model; only the filter `quality` needs it.
+
+    Raises InputError for a table that cannot be read or written.
     """
+    if out is not None:
+        check_format(out)
     funnel: Funnel = {}
-    chunks = judged(path, text, language_is, filters, source)
-    if out is None:
-        for _, found in chunks:
-            _count(found, funnel)
-        return funnel
-    of_kind(out, ".jsonl", ".csv", ".tsv", ".parquet")
-    unfinished = out.with_name(f".{out.name}.tmp")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(unfinished, "wb") as file:
-            for rows, found in chunks:
-                _count(found, funnel)
+    with write_table(out) if out else nullcontext() as add_rows:
+        for records, measures in measure_table(table, filters, source, workdir):
+            _count(measures, funnel)
+            if add_rows:
                 if mask:
-                    _mask(rows, text)
-                measures = found.drop("language").to_dicts()
-                file.writelines(_line(row | about) for row, about in zip(rows, measures, strict=True))
-        finish(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+                    _mask_column(records, table.text)
+                added = measures.drop("language").iter_rows(named=True)
+                add_rows(record | columns for record, columns in zip(records, added, strict=True))
     return funnel
 
 
-def judged(
-    path: Path,
-    text: str,
-    language_is: str,
-    filters: Filters,
-    source: str | None = None,
-    all_measures: bool = False,
-) -> Iterator[tuple[list[dict[str, Any]], pl.DataFrame]]:
-    """Chunks of rows as they were read, with what was found of them: `language`, a column a measure, `rejected_by`."""
-    rows = (row for _, row in records(Table(path=path, text=text)))
-    first = True
-    while chunk := list(islice(rows, CHUNK)):
-        if first:
-            constant = _checked(path, chunk[0], text, language_is, source)
-            first = False
-        if taken := {*filters.enabled(), "rejected_by"}.intersection(key for row in chunk for key in row):
-            raise InputError(
-                f"{path}: has a column {min(taken)!r} already; expected none of that name, for it will be written"
-            )
-        yield (
-            chunk,
-            _judged(
-                chunk, text, constant or language_is, constant is not None, filters, source, all_measures
-            ),
-        )
-    if first:
-        raise InputError(f"{path}: no rows; expected at least one")
+def measure_table(
+    table: Table, filters: Filters, source: str | None, workdir: Workdir | None, all_measures: bool = False
+) -> Iterator[tuple[list[Record], pl.DataFrame]]:
+    """Yield chunks of rows and their `language`, a column for each measure, and `rejected_by`.
+
+    With `all_measures`, later filters measure rejected rows, too.
+    """
+    columns = [table.text] if source is None else [table.text, source]
+    constant = check_columns(table, *columns)
+    ask_quality = _open_quality(filters, workdir)
+    for records in read_chunks(table, CHUNK):
+        for record in records:
+            check_added(table, record, (*filters.enabled(), "rejected_by"))
+        rows = _rows(records, table, source, constant)
+        yield records, _measure(rows, filters, ask_quality, all_measures)
 
 
 def explain_row(
-    path: Path, text: str, language_is: str, filters: Filters, row: int, source: str | None = None
+    table: Table,
+    filters: Filters,
+    number: int,
+    source: str | None = None,
+    workdir: Workdir | None = None,
 ) -> list[tuple[str, str, str]]:
-    """(filter, measure, threshold) of one row, counted from 1, every filter asked; the last line says what rejects it."""
+    """Return (filter, measure, threshold) of row `number`, counted from 1, and a last line on its rejection.
+
+    Raises InputError if the table has fewer rows, and as `filter_table` does.
+    """
     before = 0
-    for chunk, found in judged(path, text, language_is, filters, source, all_measures=True):
-        if row <= before + len(chunk):
-            about = found.row(row - before - 1, named=True)
-            measured = [(name, about.get(name), getattr(filters, name)) for name in NAMES]
-            lines = [
-                (name, "-" if value is None else f"{value:.4g}", _threshold(limit))
-                for name, value, limit in measured
-            ]
-            return [*lines, ("rejected_by", str(about["rejected_by"] or "nothing: kept"), "")]
-        before += len(chunk)
-    raise InputError(f"{path}: no row {row}; found {before} rows")
+    for records, measures in measure_table(table, filters, source, workdir, all_measures=True):
+        if number <= before + len(records):
+            row = measures.row(number - before - 1, named=True)
+            lines = []
+            for name in NAMES:
+                value = row.get(name)
+                measure = "-" if value is None else f"{value:.4g}"
+                lines.append((name, measure, _threshold(getattr(filters, name))))
+            return [*lines, ("rejected_by", row["rejected_by"] or "nothing: kept", "")]
+        before += len(records)
+    raise InputError(f"{table.name}: no row {number}; found {before} rows")
 
 
 def print_funnel(funnel: Funnel) -> None:
-    """Reasons by languages; every column adds up to the rows of its language."""
+    """Print rows by reason and language; each column adds up to the rows of its language."""
     codes = sorted(funnel)
-    reasons = [
-        name for name in ("not_text", "unknown_language", *NAMES) if any(funnel[code][name] for code in codes)
-    ]
-    titles = [(LANGUAGES[code].iso639_1 or code) if code in LANGUAGES else code for code in codes]
-    shown = [("rows", [sum(funnel[code].values()) for code in codes])]
-    shown += [(reason, [funnel[code][reason] for code in codes]) for reason in reasons]
-    shown += [("kept", [funnel[code][""] for code in codes])]
+    titles = [LANGUAGES[code].short_code if code in LANGUAGES else code for code in codes]
     print(f"{'':20} {'all':>10} " + " ".join(f"{title:>8}" for title in titles))
-    for title, counts in shown:
-        print(f"{title:20} {sum(counts):>10,} " + " ".join(f"{count:>8,}" for count in counts))
+    _print_counts("rows", [funnel[code].total() for code in codes])
+    for reason in ("not_text", "unknown_language", *NAMES):
+        counts = [funnel[code][reason] for code in codes]
+        if any(counts):
+            _print_counts(reason, counts)
+    _print_counts("kept", [funnel[code][""] for code in codes])
 
 
-def _judged(
-    chunk: list[dict[str, Any]],
-    text: str,
-    language_is: str,
-    constant: bool,
-    filters: Filters,
-    source: str | None,
-    all_measures: bool,
-) -> pl.DataFrame:
-    texts = [_content(row.get(text)) for row in chunk]
-    codes = [language_is if constant else _code(row.get(language_is)) for row in chunk]
-    sources = [_content(row.get(source)) if source else None for row in chunk]
-    ends = [
-        row.get("finish_reason") if isinstance(row.get("finish_reason"), str) else "stop" for row in chunk
-    ]
-    reasons = [
-        "not_text" if t is None else "unknown_language" if c is None else None
-        for t, c in zip(texts, codes, strict=True)
-    ]
-    columns: dict[str, list[Any]] = {
-        "text": texts,
-        "language": codes,
-        "source": sources,
-        "finish_reason": ends,
-        "prompt": [None] * len(chunk),
-    }
-    frame = pl.DataFrame(columns, schema=WORKING_COLUMNS).with_row_index("position")
-    unusable = pl.Series(reasons, dtype=pl.String)
-    usable = frame.filter(unusable.is_null())
-    found = (
-        measure_rows(usable.drop("position"), filters, all_measures).with_columns(usable["position"])
-        if usable.height
-        else None
-    )
-    out = frame.select("position", pl.col("language").fill_null(UNKNOWN), bad=unusable)
-    measured = filters.enabled()
-    if found is None:
-        return out.with_columns(
-            *(pl.lit(None, pl.Float64).alias(n) for n in measured), rejected_by=pl.col("bad")
-        ).drop("position", "bad")
-    out = out.join(found, on="position", how="left", maintain_order="left")
-    return out.with_columns(rejected_by=pl.coalesce("bad", "rejected_by")).drop("position", "bad")
+def _print_counts(title: str, counts: Sequence[int]) -> None:
+    print(f"{title:20} {sum(counts):>10,} " + " ".join(f"{count:>8,}" for count in counts))
 
 
-def _checked(path: Path, row: dict[str, Any], text: str, language_is: str, source: str | None) -> str | None:
-    """The language of all rows, where `language_is` is no column; raises InputError for columns that are not there."""
-    for column in filter(None, (text, source)):
-        if column not in row:
-            raise InputError(f"{path}: missing column {column!r}; found {', '.join(row)}")
-    return None if language_is in row else language(language_is).code
+def _rows(records: Iterable[Record], table: Table, source: str | None, constant: str | None) -> pl.DataFrame:
+    """Return the columns that filters work on, and the reason why they cannot work on a row."""
+    rows = []
+    for record in records:
+        text = _joined(record.get(table.text))
+        code = constant or language_code(record.get(table.language))
+        finish_reason = record.get("finish_reason")
+        reason = None
+        if text is None:
+            reason = "not_text"
+        elif code is None:
+            reason = "unknown_language"
+        rows.append(
+            {
+                "text": text,
+                "language": code or UNKNOWN,
+                "source": None if source is None else _joined(record.get(source)),
+                "finish_reason": finish_reason if isinstance(finish_reason, str) else "stop",
+                "prompt": None,
+                "unusable": reason,
+            }
+        )
+    return pl.DataFrame(rows, schema={**WORKING_COLUMNS, "unusable": pl.String}).with_row_index("row")
 
 
-def _content(value: object) -> str | None:
-    """A text, or the contents of messages or turns, one after the other; None where there is none."""
-    found = strings(value) if isinstance(value, str | list) else None
-    return None if found is None else "\n".join(found)
-
-
-def _code(value: object) -> str | None:
-    try:
-        return language(str(value)).code
-    except InputError:
+def _open_quality(filters: Filters, workdir: Workdir | None) -> AskQuality | None:
+    """Return the function that asks the quality model; None if the filter is off."""
+    if filters.quality is None:
         return None
+    assert workdir is not None
+    engine = open_engine(filters.quality.engine, "quality", workdir)
+    return partial(ask_engine, engine, log=workdir.open_log(engine.fingerprint))
 
 
-def _count(found: pl.DataFrame, funnel: Funnel) -> None:
-    for code, reason, rows in (
-        found.group_by("language", "rejected_by", maintain_order=True).len().iter_rows()
-    ):
+def _measure(
+    rows: pl.DataFrame, filters: Filters, ask_quality: AskQuality | None, all_measures: bool
+) -> pl.DataFrame:
+    """Return the columns `language`, one for each measure and `rejected_by`, in the order of the rows."""
+    usable = rows.filter(pl.col("unusable").is_null())
+    measures = measure_rows(usable.select(*WORKING_COLUMNS), filters, all_measures)
+    if ask_quality is not None and filters.quality is not None:
+        filtered = usable.select("text", "source").with_columns(measures["rejected_by"])
+        run = StageRun(estimate_quality(filtered, all_measures))
+        while run.result is None:
+            run.send(ask_quality(run.requests))
+        measures = measures.insert_column(measures.width - 1, run.result)  # before rejected_by
+        measures = reject_rows(measures, pl.col("quality") < filters.quality.least, "quality")
+    columns = rows.select("row", "language", "unusable").join(
+        measures.with_columns(usable["row"]), on="row", how="left", maintain_order="left"
+    )
+    return columns.with_columns(rejected_by=pl.coalesce("unusable", "rejected_by")).drop("row", "unusable")
+
+
+def _joined(value: object) -> str | None:
+    """Return the texts of a value, one below the other; None if it is not text."""
+    texts = read_texts(value)
+    return None if texts is None else "\n".join(texts)
+
+
+def _count(measures: pl.DataFrame, funnel: Funnel) -> None:
+    counts = measures.group_by("language", "rejected_by", maintain_order=True).len()
+    for code, reason, rows in counts.iter_rows():
         funnel.setdefault(code, Counter())[reason or ""] += rows
 
 
-def _mask(rows: list[dict[str, Any]], text: str) -> None:
-    held = [place for row in rows for place in _strings(row, text)]
-    contents = masked(pl.Series([_writable(holder[key]) for holder, key in held], dtype=pl.String))
-    for (holder, key), content in zip(held, contents, strict=True):
-        holder[key] = content
+def _mask_column(records: Iterable[Record], column: str) -> None:
+    """Replace private data in every string of a column, also where it is not text that filters accept."""
+    strings: list[str] = []
 
+    def collect(string: str) -> str:
+        strings.append(SURROGATE.sub("\ufffd", string))  # polars strings cannot hold it
+        return string
 
-def _strings(holder: Any, key: Any) -> Iterator[tuple[Any, Any]]:
-    """Where strings stand in a value: (what holds it, its key); in messages and turns, too."""
-    value = holder.get(key) if isinstance(holder, dict) else holder[key]
-    if isinstance(value, str):
-        yield holder, key
-    elif isinstance(value, dict | list):
-        for inner in value if isinstance(value, dict) else range(len(value)):
-            yield from _strings(value, inner)
-
-
-def _line(row: dict[str, Any]) -> bytes:
-    try:
-        return json.dumps(row, ensure_ascii=False, allow_nan=False, default=_plain).encode() + b"\n"
-    except ValueError:
-        return json.dumps(_writable(row), ensure_ascii=False, default=_plain).encode() + b"\n"
-
-
-def _writable(value: Any) -> Any:
-    if isinstance(value, str):
-        return SURROGATE.sub("\ufffd", value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {_writable(key): _writable(inner) for key, inner in value.items()}
-    return [_writable(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _plain(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+    for record in records:
+        map_strings(record.get(column), collect)
+    replacements = iter(masked(pl.Series(strings, dtype=pl.String)))  # all at once: a column is quick to mask
+    for record in records:
+        if column in record:
+            record[column] = map_strings(record[column], lambda _: next(replacements))
 
 
 def _threshold(limit: object) -> str:
-    return (
-        "off"
-        if limit is None or limit is False
-        else "on"
-        if limit is True
-        else str(getattr(limit, "least", limit))
-    )
+    """Return a filter's threshold as text."""
+    match limit:
+        case None | False:
+            return "off"
+        case True:
+            return "on"
+        case _:
+            return str(getattr(limit, "least", limit))

@@ -14,7 +14,8 @@ from polypref.builders.filters.quality import apply_quality
 from polypref.builders.filters.text import is_text
 from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
-from polypref.builders.tables.read import Row, Table, digest, messages, name, read, row_id
+from polypref.builders.tables.read import Row, Table, digest_table, read_rows, row_id
+from polypref.builders.tables.texts import read_prompt
 from polypref.schemas import TABLES, hash16, normalised, rows_to_frame
 from polypref.store.parts import part_number
 from polypref.store.stages import Asking
@@ -26,7 +27,7 @@ Given = tuple[str, Row, str | None]  # prompt_id, the row, why it is rejected
 def by_language(table: Table) -> ByLanguage:
     """All rows of a table, by their language; those of an unknown one are under `und`."""
     rows: ByLanguage = defaultdict(list)
-    for row in read(table):
+    for row in read_rows(table):
         rows[row.language or "und"].append(row)
     return rows
 
@@ -79,7 +80,7 @@ def translations(
         originals = dict(english.select("prompt_id", "prompt").iter_rows())
         records = []
         for prompt_id, row, reason in rows:
-            prompt = messages(row.text, "all")
+            prompt = read_prompt(row.text, "all")
             records.append(
                 {
                     "prompt_id": prompt_id,
@@ -90,7 +91,7 @@ def translations(
                 }
             )
         frame = pl.DataFrame(records, schema=TABLES["prompts"]).with_columns(
-            language=pl.lit(code), source=pl.lit(name(table)), translator=pl.lit(name(table))
+            language=pl.lit(code), source=pl.lit(table.name), translator=pl.lit(table.name)
         )
         texts = {"text": text_of("prompt"), "source": text_of("prompt_en")}
         frame = apply_filters(frame, filters, **texts)
@@ -105,7 +106,7 @@ def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Ca
     table = Table(
         path=config.path, text=config.score, id=(*config.id, config.generator), language=config.language
     )
-    for row in read(table):
+    for row in read_rows(table):
         if row.language == code and isinstance(row.text, int | float):
             found[row.id] = float(row.text)
 
@@ -122,4 +123,6 @@ def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Ca
 
 def digest_of(config: ImportedScores) -> str:
     """What imported scores are: their file's sha256 and its columns."""
-    return digest(Table(path=config.path, text=config.score)) + hash16(config.identity() | {"path": None})
+    return digest_table(Table(path=config.path, text=config.score)) + hash16(
+        config.identity() | {"path": None}
+    )

@@ -1,37 +1,37 @@
-"""Reads rows that somebody else made: JSONL, JSON, CSV, TSV, parquet (.gz too), or a dataset of the Hub."""
+"""Read users' tables: JSONL, JSON, CSV, TSV or parquet files, also .gz, or a dataset on the Hub.
+
+Rows are read as they are used, so memory does not grow with a table; only .json files are read whole.
+"""
 
 import gzip
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import polars as pl
 from pydantic import model_validator
 
-from polypref.builders.filters.text import is_text
+from polypref.cards.retries import call_hub
 from polypref.config import Config, Operational
 from polypref.errors import InputError
 from polypref.languages.codes import LANGUAGES, language
 from polypref.schemas import hash16
 
-ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-}
+Record = dict[str, Any]  # a row as it stands in its table: {column: value}
+BATCH = 10_000  # rows of a CSV or parquet file that are in memory at once
 
 
 class Table(Config):
-    """Somebody's table: a file (JSONL, JSON, CSV, TSV or parquet, also .gz) or a dataset of the Hub, and its columns.
+    """A user's table: a file or a dataset on the Hub, and the columns that matter.
 
-    `text` holds a string, a list of turns, or messages ({role, content} or ShareGPT's {from, value});
-    `id` one column or several; `language` a column, or a language's name if no column is called so. `license`: its own.
+    `text` names the column of texts (see texts.py). `id` names the columns that make up a row's id, which is
+    otherwise the row's number. `language` names the column of languages or, if there is no such column, the
+    language of all rows. `license` is the table's licence, for the card.
     """
 
     path: Path | None = None
@@ -45,15 +45,20 @@ class Table(Config):
     license: Operational[str | None] = None
 
     @model_validator(mode="after")
-    def _one_place(self) -> "Table":
+    def _check_place(self) -> "Table":
         if (self.path is None) == (self.repo is None):
             raise ValueError("expected either 'path' or 'repo'")
         return self
 
+    @property
+    def name(self) -> str:
+        """The file's name, or the dataset's id."""
+        return self.path.name if self.path else str(self.repo)
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table: where it stands, its id, its text as found, and its FLORES language (None where it names none)."""
+    """One row: `place` is TABLE:NUMBER, `text` any value, `language` a FLORES-200 code or None."""
 
     place: str
     id: str
@@ -61,24 +66,45 @@ class Row:
     language: str | None
 
 
-def read(table: Table) -> Iterator[Row]:
-    """The rows of a table in their order. Raises InputError: no file, not parseable (with the line), no such column, no row."""
-    constant = None if table.language in (columns := _columns(table)) else language(table.language).code
-    for column in (table.text, *table.id):
-        if column not in columns:
-            raise InputError(f"{name(table)}: missing column {column!r}; found {', '.join(sorted(columns))}")
-    for number, row in records(table):
-        place = f"{name(table)}:{number}"
-        identity = "/".join(str(row.get(column)) for column in table.id) or str(number)
-        yield Row(place, identity, row.get(table.text), constant or _language(row.get(table.language)))
+def read_rows(table: Table) -> Iterator[Row]:
+    """Yield the rows of a table in order.
+
+    Raises InputError for a table that cannot be read (with the line), has no rows, or lacks a column.
+    """
+    constant = check_columns(table, table.text, *table.id)
+    for number, record in read_records(table):
+        place = f"{table.name}:{number}"
+        identity = "/".join(str(record.get(column)) for column in table.id) or str(number)
+        code = constant or language_code(record.get(table.language))
+        yield Row(place, identity, record.get(table.text), code)
 
 
-def name(table: Table) -> str:
-    return table.path.name if table.path else f"{table.repo}"
+def check_columns(table: Table, *columns: str) -> str | None:
+    """Check that the first row has these columns; return the language of all rows, or None if a column holds
+    it.
+
+    Raises InputError for a missing column, no rows, or a `language` that is neither a column nor a language.
+    """
+    for _, record in read_records(table):
+        for column in columns:
+            if column not in record:
+                raise InputError(f"{table.name}: missing column {column!r}; found {', '.join(record)}")
+        return None if table.language in record else language(table.language).code
+    raise InputError(f"{table.name}: no rows; expected at least one")
 
 
-def digest(table: Table) -> str:
-    """What the table's rows are: the file's sha256, or the dataset's commit."""
+def check_added(table: Table, record: Record, added: Iterable[str]) -> None:
+    """Raise InputError if a row has one of the columns that a command adds."""
+    for column in added:
+        if column in record:
+            raise InputError(f"{table.name}: has a column {column!r} already, which is added here; rename it")
+
+
+def digest_table(table: Table) -> str:
+    """Return what identifies the table's content: the file's sha256 or the dataset's commit.
+
+    Raises InputError for a file or dataset that cannot be read, and Unavailable if the Hub is away.
+    """
     if table.path:
         try:
             with open(table.path, "rb") as file:
@@ -86,176 +112,105 @@ def digest(table: Table) -> str:
         except OSError as error:
             raise InputError(f"{table.path}: cannot be read: {error.strerror}") from None
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
-    try:
-        return str(HfApi().dataset_info(str(table.repo), revision=table.revision).sha)
-    except (HfHubHTTPError, OSError) as error:
-        raise InputError(f"{table.repo}: {' '.join(str(error).split())[:200]}") from None
+    repo, revision = str(table.repo), table.revision
+    return str(call_hub(repo, revision, lambda: HfApi().dataset_info(repo, revision=revision).sha))
 
 
-def records(table: Table) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line or row number from 1, the row's columns)."""
-    if table.path is None:
-        yield from enumerate(_hub_rows(table), 1)
-        return
+def read_chunks(table: Table, size: int) -> Iterator[list[Record]]:
+    """Yield the rows of a table in lists of `size`; the last one may be shorter."""
+    records = (record for _, record in read_records(table))
+    chunk = list(islice(records, size))
+    while chunk:
+        yield chunk
+        chunk = list(islice(records, size))
+
+
+def read_records(table: Table) -> Iterator[tuple[int, Record]]:
+    """Yield the number of each row, from 1, and the row; in a file of JSON lines the number is the line's."""
     path = table.path
-    suffix = Path(path.name.removesuffix(".gz")).suffix
+    if path is None:
+        yield from enumerate(_hub_records(table), 1)
+        return
     try:
-        if suffix in (".jsonl", ".ndjson"):
-            yield from _json_lines(path)
-        elif suffix == ".json":
-            content = json.loads(_text(path))
-            if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
-                raise InputError(f"{path}: found {type(content).__name__}, expected a list of objects")
-            yield from enumerate(content, 1)
-        elif suffix == ".parquet":
-            yield from enumerate(pl.read_parquet(path, glob=False).iter_rows(named=True), 1)
-        elif suffix in (".csv", ".tsv"):
-            frame = pl.read_csv(path, separator="\t" if suffix == ".tsv" else ",", infer_schema=False)
-            yield from enumerate(frame.iter_rows(named=True), 1)
-        else:
-            raise InputError(
-                f"{path}: unknown kind of file {suffix!r}; expected .jsonl, .json, .csv, .tsv or .parquet"
-            )
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, pl.exceptions.PolarsError) as error:
+        match Path(path.name.removesuffix(".gz")).suffix:
+            case ".jsonl" | ".ndjson":
+                yield from _json_lines(path)
+            case ".json":
+                yield from enumerate(_json_records(path), 1)
+            case ".parquet":
+                yield from enumerate(_frame_records(pl.scan_parquet(path, glob=False)), 1)
+            case ".csv" | ".tsv" as suffix:
+                separator = "\t" if suffix == ".tsv" else ","
+                # Without inference every value is text, as it stands in the file: "007" stays "007".
+                frame = pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+                yield from enumerate(_frame_records(frame), 1)
+            case suffix:
+                raise InputError(
+                    f"{path}: unknown kind of file {suffix!r}; expected .jsonl, .json, .csv, .tsv or .parquet"
+                )
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
-def messages(value: object, turns: str) -> list[dict[str, str]] | None:
-    """The prompt in a column's value: a string, a list of turns, or messages; None where there is no text in it.
-
-    `turns` "first" keeps the first user turn (and a system turn before it), "all" everything up to the last user turn;
-    user turns without an answer between them become one message, since chat templates want turns to alternate.
-    """
-    found: list[dict[str, str]] = []
-    for turn in value if isinstance(value, list) else [value]:
-        if isinstance(turn, Mapping):
-            role, text = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
-        else:
-            role, text = "user", turn
-        if not is_text(text) or not isinstance(role, str):
-            return None
-        role = ROLES.get(role, role)
-        if found and found[-1]["role"] == role == "user" and turns == "all":
-            found[-1] = {"role": "user", "content": f"{found[-1]['content']}\n\n{text}"}
-        else:
-            found.append({"role": role, "content": str(text)})
-    users = [i for i, message in enumerate(found) if message["role"] == "user"]
-    if not users:
+def language_code(name: object) -> str | None:
+    """Return the FLORES-200 code of a language by any of its names; None if there is no such language."""
+    if not isinstance(name, str):
         return None
-    if turns == "first":
-        return [*(m for m in found[: users[0]] if m["role"] == "system"), found[users[0]]]
-    return found[: users[-1] + 1]
-
-
-def strings(value: object) -> list[str] | None:
-    """The texts in a column's value, in order; None where it holds none or something else."""
-    found = [
-        turn.get("content", turn.get("value")) if isinstance(turn, Mapping) else turn
-        for turn in _turns(value)
-    ]
-    return [str(text) for text in found] if found and all(is_text(text) for text in found) else None
-
-
-def with_strings(value: object, new: Sequence[str]) -> object:
-    """The value with other texts in the same shape."""
-    turns = [
-        {**turn, ("content" if "content" in turn else "value"): text} if isinstance(turn, Mapping) else text
-        for turn, text in zip(_turns(value), new, strict=True)
-    ]
-    return turns if isinstance(value, list) else turns[0]
-
-
-def _turns(value: object) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def of_kind(out: Path, *kinds: str) -> None:
-    """Raises InputError for a file to write whose ending is none of these."""
-    if out.suffix not in kinds:
-        raise InputError(
-            f"{out}: unknown kind of file {out.suffix!r}; expected {', '.join(kinds[:-1])} or {kinds[-1]}"
-        )
-
-
-def finish(lines: Path, out: Path) -> None:
-    """Puts finished JSON lines in the place of `out`, whose ending says as what. Raises InputError for rows that it cannot hold."""
-    if out.suffix == ".jsonl":
-        os.replace(lines, out)
-        return
-    written = lines.with_suffix(".out")
+    if name in LANGUAGES:
+        return name
     try:
-        table = pl.scan_ndjson(lines, infer_schema_length=None)
-        if out.suffix == ".parquet":
-            table.sink_parquet(written)
-        else:
-            table.sink_csv(written, separator="\t" if out.suffix == ".tsv" else ",")
-    except pl.exceptions.PolarsError as error:
-        raise InputError(
-            f"{out}: cannot be written as {out.suffix}: {' '.join(str(error).split())[:150]}; try .jsonl"
-        ) from None
-    else:
-        os.replace(written, out)
-    finally:
-        written.unlink(missing_ok=True)
-
-
-def row_id(place: str, why: str) -> str:
-    """An id for a row that has no prompt of its own: its place in its file."""
-    return hash16([why, place])
-
-
-def _columns(table: Table) -> set[str]:
-    for _, row in records(table):
-        return set(row)
-    raise InputError(f"{name(table)}: no rows; expected at least one")
-
-
-def _language(value: object) -> str | None:
-    if value in LANGUAGES:
-        return str(value)
-    try:
-        return language(str(value)).code
+        return language(name).code
     except InputError:
         return None
 
 
-def _text(path: Path) -> str:
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else open(path, encoding="utf-8") as file
-    ):
-        return file.read()
+def row_id(place: str, why: str) -> str:
+    """Return an id for a row that has no prompt of its own, from its place."""
+    return hash16([why, place])
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else open(path, encoding="utf-8") as file
-    ):
+def _frame_records(frame: pl.LazyFrame) -> Iterator[Record]:
+    for batch in frame.collect_batches(chunk_size=BATCH, maintain_order=True):
+        yield from batch.iter_rows(named=True)
+
+
+def _json_records(path: Path) -> list[Record]:
+    with _open_text(path) as file:
+        try:
+            content = json.load(file)
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise InputError(f"{path}: found {type(content).__name__}, expected a list of objects")
+    return content
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, Record]]:
+    with _open_text(path) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                record = json.loads(line)
             except json.JSONDecodeError as error:
-                raise InputError(
-                    f"{path}: line {number}: not JSON: {error.msg} at column {error.colno}; expected an object"
-                ) from None
-            if not isinstance(row, dict):
-                raise InputError(f"{path}: line {number}: found {type(row).__name__}, expected an object")
-            yield number, row
+                problem = f"not JSON: {error.msg} at column {error.colno}"
+                raise InputError(f"{path}: line {number}: {problem}; expected an object") from None
+            if not isinstance(record, dict):
+                raise InputError(f"{path}: line {number}: found {type(record).__name__}, expected an object")
+            yield number, record
 
 
-def _hub_rows(table: Table) -> Iterator[dict[str, Any]]:
+def _open_text(path: Path) -> IO[str]:
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return open(path, encoding="utf-8")
+
+
+def _hub_records(table: Table) -> Iterator[Record]:
     from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
 
-    try:
-        rows = load_dataset(str(table.repo), table.config, split=table.split, revision=table.revision)
-    except (DatasetNotFoundError, ValueError, OSError) as error:
-        raise InputError(f"{table.repo}: cannot be loaded: {' '.join(str(error).split())[:200]}") from None
-    yield from rows
+    repo, revision = str(table.repo), table.revision
+    yield from call_hub(
+        repo, revision, lambda: load_dataset(repo, table.config, split=table.split, revision=revision)
+    )

@@ -1,35 +1,36 @@
-"""Anybody's table through a translator: every row in every language, its columns and the shape of its text as they were."""
+"""A user's table in other languages: `polypref translate`. Every row comes back once for each language.
 
-import json
-from collections import Counter
+The other columns and the shape of the texts stay as they are.
+"""
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
-
-import polars as pl
 
 from polypref.builders.recipe import PIVOT, Translate
-from polypref.builders.tables.read import Table, name, of_kind, records, strings, with_strings
+from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
+from polypref.builders.tables.read import (
+    Record,
+    Table,
+    check_columns,
+    language_code,
+    read_chunks,
+    read_records,
+)
+from polypref.builders.tables.texts import read_texts, replace_texts
+from polypref.builders.tables.write import check_format
 from polypref.builders.text.translator import translate_texts
 from polypref.builders.translate import check_translations
-from polypref.engines.base import Engine
-from polypref.engines.pool import ask_engine
 from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
-from polypref.languages.codes import language, languages
-from polypref.progress import Progress
-from polypref.store.answers import AnswerLog
-from polypref.store.stages import Asking
+from polypref.languages.codes import languages
 from polypref.store.workdir import Workdir
 
-T = TypeVar("T")
 TRANSLATOR_KINDS = ("ct2", "hf", "http", "pseudo")
-ROWS_AT_ONCE = 1000
 
 
 def parse_translator(spec: str, base_url: str | None) -> Translate:
-    """`ct2:facebook/nllb-200-distilled-600M`, `hf:FOLDER`, `http:MODEL` with a base_url, or `pseudo`, as a config."""
+    """Return the config of a translator: ct2:MODEL, hf:MODEL, http:MODEL (on `base_url`), or pseudo."""
     kind, _, model = spec.partition(":")
     if kind not in TRANSLATOR_KINDS or (not model and kind != "pseudo"):
         raise InputError(
@@ -39,94 +40,88 @@ def parse_translator(spec: str, base_url: str | None) -> Translate:
         raise InputError(
             "--base-url: the address of an OpenAI-compatible server; it goes with --translator http:MODEL"
         )
-    given = {"kind": kind, "model": model or kind} | ({"base_url": base_url} if base_url else {})
-    filters = {"too_long": None} | ({"wrong_language": None} if kind == "pseudo" else {})
-    return Translate.model_validate({"engine": given, "filters": filters})
+    engine = {"kind": kind, "model": model or kind}
+    filters: dict[str, None] = {"too_long": None}
+    if base_url:
+        engine["base_url"] = base_url
+    if kind == "pseudo":
+        filters["wrong_language"] = None  # its output is English with accents
+    return Translate.model_validate({"engine": engine, "filters": filters})
 
 
 def translate_table(
-    path: Path, column: str, to: Sequence[str], config: Translate, out: Path, workdir: Workdir
+    table: Table,
+    to: Sequence[str],
+    config: Translate,
+    out: Path,
+    workdir: Workdir,
+    accept_failures: bool = False,
 ) -> dict[str, int]:
-    """Writes `out` (JSONL or parquet): each row of the table in each language, with `language` and `rejected_by`; returns rows by reason.
+    """Write each row in each language, with `language` and `rejected_by`; return the number of rows by
+    reason.
 
-    `column` holds a text, a list of texts, or messages ({role, content} or {from, value}), and keeps that shape; rows that
-    hold none are kept as they are, rejected as `not_text`. Raises InputError: file, column, language, model.
+    Rows are ordered by language. Those that are not text, of no known language, or not in English, are not
+    translated: they are rejected as not_text, unknown_language and not_english.
+
+    Raises InputError for a file, column, language or model that cannot be used, and as `write_answers` does.
     """
     codes = [code for code in languages(to) if code != PIVOT]
     if not codes:
         raise InputError(f"--to {','.join(to)}: expected languages other than English")
-    of_kind(out, ".jsonl", ".parquet")
-    table = Table(path=path, text=column)
-    rows = [row for _, row in records(table)]
-    if not rows or column not in rows[0]:
+    check_format(out)
+    constant = check_columns(table, table.text)
+    if constant not in (None, PIVOT):
         raise InputError(
-            f"{name(table)}: missing column {column!r}; found {', '.join(sorted(rows[0])) if rows else 'no rows'}"
+            f"--language {table.language}: only English is translated; expected English, or a column"
         )
     assert config.engine is not None
     engine = open_engine(config.engine, config.engine.model, workdir)
     check_languages(engine, codes)
-    reasons = Counter[str]()
-    made: list[dict[str, Any]] = []
-    with Progress(f"translate {path.name}", len(rows) * len(codes)) as progress:
+
+    def chunks() -> Iterator[Chunk]:
         for code in codes:
-            for first in range(0, len(rows), ROWS_AT_ONCE):
-                some = list(
-                    _translated(
-                        rows[first : first + ROWS_AT_ONCE], column, code, config, engine, workdir, progress
-                    )
-                )
-                rejected = Counter(row["rejected_by"] for row in some if row["rejected_by"])
-                progress.advance(len(some), rejected, rejected["failed_call"])
-                reasons += rejected
-                made += some
-    _write(made, out)
-    return {"kept": len(made) - reasons.total(), **reasons}
+            for records in read_chunks(table, CHUNK):
+                yield _translate_chunk(table, records, constant, code, config)
+
+    total = len(codes) * sum(1 for _ in read_records(table))
+    title = f"translate {table.name}"
+    rejected = write_answers(title, total, chunks(), "rejected_by", engine, workdir, out, accept_failures)
+    return {"kept": total - rejected.total(), **rejected}
 
 
-def answered(asking: Asking[T], engine: Engine, log: AnswerLog, progress: Progress | None = None) -> T:
-    """What a generator of requests returns, its requests put to an engine: a stage's work outside of its parts."""
-    try:
-        requests = next(asking)
-        while True:
-            requests = asking.send(ask_engine(engine, requests, log, progress))
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
-
-
-def _translated(
-    rows: Sequence[dict[str, Any]],
-    column: str,
-    code: str,
-    config: Translate,
-    engine: Engine,
-    workdir: Workdir,
-    progress: Progress,
-) -> Iterator[dict[str, Any]]:
-    groups = [strings(row[column]) for row in rows]
-    asking = translate_texts([group or [] for group in groups], code, config)
-    translations = answered(asking, engine, workdir.open_log(engine.fingerprint), progress)
-    checking = check_translations([group or [] for group in groups], translations, code, config)
-    checked = answered(checking, engine, workdir.open_log(engine.fingerprint), progress)
+def _translate_chunk(
+    table: Table, records: Sequence[Record], constant: str | None, code: str, config: Translate
+) -> Chunk:
+    """Translate rows into `code`; `constant` is the language of all rows, or None if each names its own."""
+    rows: list[Record | None] = []
+    groups: dict[int, list[str]] = {}  # the texts to translate, by their row's place
+    for place, record in enumerate(records):
+        group = read_texts(record.get(table.text))
+        reason = _reason_to_skip(group, constant or language_code(record.get(table.language)))
+        rows.append({**record, "language": code, "rejected_by": reason})
+        if group is not None and reason is None:
+            groups[place] = group
+    sources = list(groups.values())
+    translations = yield from translate_texts(sources, code, config)
+    checked = yield from check_translations(sources, translations, code, config)
     reasons = dict(checked.select("row", "rejected_by").iter_rows())
-    for number, (row, group, translation) in enumerate(zip(rows, groups, translations, strict=True)):
-        new: dict[str, Any] = {"language": language(code).code, "rejected_by": "failed_call"}
-        if group is None:
-            new["rejected_by"] = "not_text"
-        elif translation is not None:
-            new |= {
-                column: with_strings(row[column], translation.texts),
-                "rejected_by": reasons[number],
-            }
-        yield row | new
+    for number, (place, translation) in enumerate(zip(groups, translations, strict=True)):
+        if translation is None:
+            rows[place] = None
+            continue
+        changed = {
+            table.text: replace_texts(records[place][table.text], translation.texts),
+            "language": code,
+            "rejected_by": reasons[number],
+        }
+        rows[place] = records[place] | changed
+    return rows
 
 
-def _write(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(f"{out.name}.tmp")
-    if out.suffix == ".parquet":
-        pl.DataFrame(rows, infer_schema_length=None).write_parquet(unfinished)
-    else:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    unfinished.replace(out)
+def _reason_to_skip(group: list[str] | None, code: str | None) -> str | None:
+    """Return why texts are not translated; None if they are."""
+    if group is None:
+        return "not_text"
+    if code is None:
+        return "unknown_language"
+    return None if code == PIVOT else "not_english"

@@ -111,11 +111,11 @@ def test_any_table_with_and_without_ids(tmp_path: Path) -> None:
             [],
             "stands in line 1 too; every row needs its own",
         ),
-        (rows(2), ["--id", "key"], "in.jsonl:1: missing column 'key'; found id, question, level"),
+        (rows(2), ["--id", "key"], "in.jsonl: missing column 'key'; found id, question, level"),
         (
             [{"question": "a", "error": 1}],
             [],
-            "in.jsonl:1: has a column 'error', which is one of those that are added; rename it",
+            "in.jsonl: has a column 'error' already, which is added here; rename it",
         ),
         ([], [], "in.jsonl: no rows; expected at least one"),
     ],
@@ -134,7 +134,7 @@ def test_failures_are_named_and_asked_again_or_accepted(tmp_path: Path) -> None:
     with OpenAIServer() as server:
         server.fault(status=500, times=20)
         done = run(tmp_path, server.url, "--concurrency", "1", "--retries", "0")
-        assert done.returncode == 2
+        assert done.returncode == 4
         assert (
             "10 of 11 rows have no answer for now: 500: injected (10); run again to ask again"
             in done.stderr.splitlines()[-1]

@@ -1,8 +1,7 @@
-"""`polypref filter` on anybody's table: every row comes back with its measures and its reason, whatever it holds."""
+"""`polypref filter` on users' tables: every row comes back with measures and a reason, whatever it holds."""
 
 import gzip
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ ROWS = [
         "id": "b",
         "text": ENGLISH,
         "lang": "de",
-        "english": "The bakery on the corner sells warm bread every single morning.",
+        "english": "The bakery sells warm bread every single morning.",
     },
     {"id": "c", "text": LEAK, "lang": "en", "english": None},
     {"id": "d", "text": FRENCH, "lang": "fra_Latn", "english": ENGLISH},
@@ -124,18 +123,8 @@ def test_from_one_kind_into_another(tmp_path: Path, filter_: Command) -> None:
     with gzip.open(tmp_path / "in.jsonl.gz", "wt") as file:
         file.writelines(json.dumps(row) + "\n" for row in ROWS)
     for suffix in (".csv", ".parquet"):
-        assert (
-            filter_(
-                tmp_path / "in.jsonl.gz",
-                "--text",
-                "text",
-                "--language",
-                "lang",
-                "-o",
-                tmp_path / f"o{suffix}",
-            )[0]
-            == 0
-        )
+        words = ("--text", "text", "--language", "lang", "-o", tmp_path / f"o{suffix}")
+        assert filter_(tmp_path / "in.jsonl.gz", *words)[0] == 0
         assert [row["rejected_by"] for row in read(tmp_path / f"o{suffix}")] == REASONS
 
 
@@ -154,15 +143,8 @@ def test_a_source_is_compared_with(tmp_path: Path, filter_: Command) -> None:
     path, out = write(tmp_path / "in.jsonl", ROWS), tmp_path / "o.jsonl"
     assert filter_(path, "--text", "text", "--language", "lang", "--source", "english", "-o", out)[0] == 0
     assert [row["rejected_by"] for row in read(out)] == WITH_SOURCE
-    assert [row["copied_source"] is None for row in read(out)] == [
-        False,
-        False,
-        True,
-        False,
-        False,
-        True,
-        True,
-    ]
+    not_measured = [number for number, row in enumerate(read(out)) if row["copied_source"] is None]
+    assert not_measured == [2, 5, 6]
 
 
 def test_thresholds_from_a_file(tmp_path: Path, filter_: Command) -> None:
@@ -173,15 +155,8 @@ def test_thresholds_from_a_file(tmp_path: Path, filter_: Command) -> None:
         == 0
     )
     written = read(out)
-    assert [row["rejected_by"] for row in written] == [
-        "too_long",
-        None,
-        "too_long",
-        None,
-        None,
-        "empty",
-        "unknown_language",
-    ]
+    reasons = ["too_long", None, "too_long", None, None, "empty", "unknown_language"]
+    assert [row["rejected_by"] for row in written] == reasons
     assert "wrong_language" not in written[0]
     (tmp_path / "f.yaml").write_text("wrong_langauge: 0.1\n")
     code, _, error = filter_(path, "--text", "text", "--language", "lang", "--filters", tmp_path / "f.yaml")
@@ -207,7 +182,7 @@ def test_one_row_explained(tmp_path: Path, filter_: Command) -> None:
         "kept",
     ]
     code, _, error = filter_(path, "--text", "text", "--language", "lang", "--explain", 8)
-    assert (code, error) == (2, f"polypref: {path}: no row 8; found 7 rows\n")
+    assert (code, error) == (2, f"polypref: {path.name}: no row 8; found 7 rows\n")
 
 
 def test_what_is_private_is_masked_in_texts_and_in_messages(tmp_path: Path, filter_: Command) -> None:
@@ -387,16 +362,6 @@ def test_a_column_named_like_a_filter_that_is_off_may_stay(tmp_path: Path, filte
     assert read(tmp_path / "o.jsonl")[0]["private"] == "yes"
 
 
-def test_a_table_that_cannot_be_a_csv_leaves_the_older_file(tmp_path: Path, filter_: Command) -> None:
-    path, out = write(tmp_path / "in.jsonl", [{"text": [ENGLISH]}]), tmp_path / "o.csv"
-    out.write_text("what was there\n")
-    code, _, error = filter_(path, "--text", "text", "--language", "en", "-o", out)
-    assert (code, error.count("\n")) == (2, 1)
-    assert re.search(r"o\.csv: cannot be written as \.csv: .*; try \.jsonl$", error.strip())
-    assert out.read_text() == "what was there\n"
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["in.jsonl", "o.csv"]
-
-
 def test_a_file_may_be_written_over_itself(tmp_path: Path, filter_: Command) -> None:
     path = write(tmp_path / "in.parquet", ROWS)
     assert filter_(path, "--text", "text", "--language", "lang", "-o", path)[0] == 0
@@ -409,19 +374,8 @@ def test_a_run_that_is_stopped_leaves_the_older_file(tmp_path: Path) -> None:
         tmp_path / "o.jsonl",
     )
     out.write_text("what was there\n")
-    command = [
-        sys.executable,
-        "-m",
-        "polypref",
-        "filter",
-        str(path),
-        "--text",
-        "text",
-        "--language",
-        "en",
-        "-o",
-        str(out),
-    ]
+    words = ["filter", str(path), "--text", "text", "--language", "en", "-o", str(out)]
+    command = [sys.executable, "-m", "polypref", *words]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as run:
