@@ -9,7 +9,7 @@ import polars as pl
 
 from polypref.cards.load import resolve_revision
 from polypref.engines.config import Generator, HfGenerator, VllmGenerator
-from polypref.errors import InputError
+from polypref.errors import Unavailable
 from polypref.eval.answers import Verdict, complete_prompts, judge_completions, score_completions
 from polypref.eval.games import compare
 from polypref.eval.prompts import read_prompts
@@ -32,7 +32,8 @@ def measure_winrates(
     mean_score {judge: {model: {"all" or language: mean}}}, and winrate {model: {judge: summary}} with the
     summaries of `polypref.eval.statistics.summarise_languages`.
 
-    Raises InputError: prompts or a model cannot be used, or no prompt was completed by both models.
+    Raises InputError: the prompts or a model cannot be used.
+    Raises Unavailable: calls failed, and no prompt has a scored completion of both models.
     """
     is_local = Path(recipe.prompts).is_dir()
     if not is_local:
@@ -107,7 +108,7 @@ def _compare_with_base(
         of_base = rows.filter(pl.col("model") == recipe.base)
         games = compare(of_model, of_base, recipe.margin)
         if games.is_empty():
-            raise InputError(
+            raise Unavailable(
                 f"{model} against {recipe.base}: no prompt that both completed; "
                 "run again to repeat the calls that failed"
             )

@@ -7,7 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from polypref.errors import InputError
+from polypref.errors import InputError, Unavailable
+from polypref.eval import winrate
+from polypref.eval.answers import complete_prompts
 from polypref.eval.recipe import WinrateRecipe
 from polypref.eval.winrate import describe_winrates, measure_winrates
 from polypref.store.workdir import Workdir
@@ -73,6 +75,21 @@ def test_a_second_run_asks_nothing_and_a_model_ties_with_itself(world: Path, tmp
     with Workdir(tmp_path / "work") as workdir:
         assert measure_winrates(own, workdir) == result
     assert sizes(tmp_path / "work" / "answers") == answers
+
+
+def test_a_comparison_without_games_says_run_again(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail_for_tuned(*arguments: Any) -> pl.DataFrame:
+        text = pl.when(pl.col("model") == "base").then("completion")
+        return complete_prompts(*arguments).with_columns(completion=text)
+
+    monkeypatch.setattr(winrate, "complete_prompts", fail_for_tuned)
+    with (
+        Workdir(tmp_path / "work") as workdir,
+        pytest.raises(Unavailable, match="tuned against base: no prompt that both completed; run again"),
+    ):
+        measure_winrates(recipe(world, tmp_path / "out"), workdir)
 
 
 def test_a_comparison_is_described_in_one_line() -> None:
