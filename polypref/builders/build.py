@@ -146,13 +146,13 @@ class Build:
     def _imported_translation_tasks(
         self, config: Translate, table: Table, codes: list[str], engines: Engines
     ) -> Iterator[PartTask]:
-        rows_by_language = imports.by_language(table)
+        rows_by_language = imports.read_by_language(table)
         english = read_parts(self._table("prompts", "source", PIVOT))
         for code in codes:
-            rows = imports.in_parts(rows_by_language.get(code, []), english, self.parts)
+            rows = imports.split_into_parts(rows_by_language.get(code, []), english, self.parts)
             for part, source in self._translated_parts(code):
                 identity = _import_identity(rows[part.number], config.filters, engines)
-                stage = imports.translations(rows[part.number], table, code, config.filters)
+                stage = imports.import_translations(rows[part.number], table, code, config.filters)
                 yield PartTask(part, "prompts", (source,), identity, stage)
 
     def _translated_parts(self, code: str) -> Iterator[tuple[Part, Part]]:
@@ -208,22 +208,22 @@ class Build:
                 yield PartTask(part, "completions", (english, *sources), identity, stage)
 
     def _import_completions(self, name: str, table: Table) -> None:
-        rows_by_language = imports.by_language(table)
+        rows_by_language = imports.read_by_language(table)
         rows = sum(len(rows_by_language.get(code, ())) for code in self.languages)
         self._run(f"import {name}", self._imported_completion_tasks(name, rows_by_language), rows, {})
 
     def _imported_completion_tasks(
-        self, name: str, rows_by_language: imports.ByLanguage
+        self, name: str, rows_by_language: imports.RowsByLanguage
     ) -> Iterator[PartTask]:
         filters = self.recipe.complete.filters
         for code in self.languages:
             prompt_parts = self.prompt_parts(code)
             language_prompts = read_parts(part for sources in prompt_parts for part in sources)
-            rows = imports.in_parts(rows_by_language.get(code, []), language_prompts, self.parts)
+            rows = imports.split_into_parts(rows_by_language.get(code, []), language_prompts, self.parts)
             parts = self._table("completions", f"{name}-native", code)
             for part, sources in zip(parts, prompt_parts, strict=True):
                 identity = _import_identity(rows[part.number], filters, {})
-                stage = without_requests(imports.completions(rows[part.number], name, code, filters))
+                stage = without_requests(imports.import_completions(rows[part.number], name, code, filters))
                 yield PartTask(part, "completions", sources, identity, stage)
 
     # Scores and pairs.
@@ -247,8 +247,8 @@ class Build:
                     identity = "language_rule"
                 elif isinstance(config, ImportedScores):
                     generator = name.rpartition("-")[0]
-                    stage = without_requests(imports.scores(config, scorer, generator, code))
-                    identity = imports.digest_of(config)
+                    stage = without_requests(imports.import_scores(config, scorer, generator, code))
+                    identity = imports.digest_scores(config)
                 else:
                     stage = score.score_by_reward_model(scorer)
                     identity = engines[""].fingerprint
@@ -329,7 +329,7 @@ def _translation_identity(config: Translate, code: str, engines: Engines) -> lis
     return ["translate", *fingerprints, code, config.filters.identity(), config.back_translation]
 
 
-def _import_identity(rows: list[imports.Given], filters: Filters, engines: Engines) -> list[object]:
+def _import_identity(rows: list[imports.ImportedRow], filters: Filters, engines: Engines) -> list[object]:
     """Return all that can change an imported part beside its inputs; the imported rows are among it."""
     content = [[prompt_id, row.id, repr(row.text), reason] for prompt_id, row, reason in rows]
     fingerprints = [engine.fingerprint for engine in engines.values()]

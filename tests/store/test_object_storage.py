@@ -148,7 +148,10 @@ def test_a_run_whose_lease_was_taken_stops_and_says_run_again(
 
 
 def test_a_bucket_that_does_not_exist_is_named(url: str) -> None:
-    with pytest.raises(InputError, match=r"s3://nowhere-at-all/run/lease/\d+\.json: no such place"), Workdir("s3://nowhere-at-all/run"):
+    with (
+        pytest.raises(InputError, match=r"s3://nowhere-at-all/run/lease/\d+\.json: no such place"),
+        Workdir("s3://nowhere-at-all/run"),
+    ):
         pass
 
 

@@ -1,65 +1,75 @@
-"""Rows that somebody else made, matched by their ids to the prompts of the work dir: translations, completions, scores.
+"""Users' translations, completions and scores in place of an engine's, matched to prompts by id.
 
-A row whose prompt is not there stays in the table, rejected as `no_prompt`; one whose prompt was rejected, as
-`prompt_rejected`; a second row of one id, as `duplicate`.
+A row whose id is not a prompt's stays in the table, rejected as `no_prompt`; one whose prompt was rejected,
+as `prompt_rejected`; a second row with the same id, as `duplicate`.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import polars as pl
 
 from polypref.builders.filters.apply import Filters, apply_filters
+from polypref.builders.filters.measures import kept_rows
 from polypref.builders.filters.quality import apply_quality
 from polypref.builders.filters.text import is_text
 from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.read import Row, Table, digest_table, read_rows, row_id
 from polypref.builders.tables.texts import read_prompt
-from polypref.schemas import TABLES, hash16, normalised, rows_to_frame
+from polypref.schemas import TABLES, hash16, normalised
 from polypref.store.parts import part_number
 from polypref.store.stages import Asking
 
-ByLanguage = dict[str, list[Row]]
-Given = tuple[str, Row, str | None]  # prompt_id, the row, why it is rejected
+RowsByLanguage = dict[str, list[Row]]
 
 
-def by_language(table: Table) -> ByLanguage:
-    """All rows of a table, by their language; those of an unknown one are under `und`."""
-    rows: ByLanguage = defaultdict(list)
+class ImportedRow(NamedTuple):
+    """A row with the id of its prompt; a rejected row has an id of its own instead."""
+
+    prompt_id: str
+    row: Row
+    rejected_by: str | None
+
+
+def read_by_language(table: Table) -> RowsByLanguage:
+    """Return the rows of a table by language; those without a known language are under `und`."""
+    rows: RowsByLanguage = defaultdict(list)
     for row in read_rows(table):
         rows[row.language or "und"].append(row)
     return rows
 
 
-def in_parts(rows: Iterable[Row], prompts: pl.DataFrame, parts: int) -> list[list[Given]]:
-    """Imported rows of one language by part: (prompt_id, row, reason or None). `prompts` are all of that language."""
-    living = prompts.filter(pl.col("rejected_by").is_null())
-    known = dict(prompts.select("source_id", "prompt_id").iter_rows())
-    alive = dict(living.select("source_id", "prompt_id").iter_rows())
-    numbered: list[list[Given]] = [[] for _ in range(parts)]
+def split_into_parts(rows: Iterable[Row], prompts: pl.DataFrame, parts: int) -> list[list[ImportedRow]]:
+    """Return the rows of one language by the part that they belong to; `prompts` are all of that language."""
+    ids = dict(prompts.select("source_id", "prompt_id").iter_rows())
+    kept_ids = dict(kept_rows(prompts).select("source_id", "prompt_id").iter_rows())
+    rows_by_part: list[list[ImportedRow]] = [[] for _ in range(parts)]
     seen: set[str] = set()
     for row in rows:
         reason = None
         if row.id in seen:
             reason = "duplicate"
-        elif row.id not in alive:
-            reason = "prompt_rejected" if row.id in known else "no_prompt"
+        elif row.id not in ids:
+            reason = "no_prompt"
+        elif row.id not in kept_ids:
+            reason = "prompt_rejected"
         seen.add(row.id)
-        prompt_id = alive[row.id] if reason is None else row_id(row.place, "row")
-        numbered[part_number(prompt_id, parts)].append((prompt_id, row, reason))
-    return numbered
+        prompt_id = kept_ids[row.id] if reason is None else row_id(row.place, "row")
+        rows_by_part[part_number(prompt_id, parts)].append(ImportedRow(prompt_id, row, reason))
+    return rows_by_part
 
 
-def completions(
-    rows: Sequence[Given], generator: str, code: str, filters: Filters
+def import_completions(
+    rows: Sequence[ImportedRow], generator: str, code: str, filters: Filters
 ) -> Callable[..., pl.DataFrame]:
-    """A stage that asks nobody: the imported completions of one part, checked like our own."""
+    """Return the stage that filters one part's imported completions."""
 
     def stage(*prompts: pl.DataFrame) -> pl.DataFrame:
         records = []
         for prompt_id, row, reason in rows:
-            text = str(row.text) if is_text(row.text) else None
+            text = row.text if is_text(row.text) else None
             if reason is None and text is None:
                 reason = "not_text"
             records.append({"prompt_id": prompt_id, "completion": text, "rejected_by": reason})
@@ -71,25 +81,22 @@ def completions(
     return stage
 
 
-def translations(
-    rows: Sequence[Given], table: Table, code: str, filters: Filters
+def import_translations(
+    rows: Sequence[ImportedRow], table: Table, code: str, filters: Filters
 ) -> Callable[..., Asking[pl.DataFrame]]:
-    """Return the stage of one part's imported translations, checked like our own; only `quality` asks an engine."""
+    """Return the stage that filters one part's imported translations; only `quality` asks an engine."""
 
     def stage(english: pl.DataFrame) -> Asking[pl.DataFrame]:
         originals = dict(english.select("prompt_id", "prompt").iter_rows())
         records = []
         for prompt_id, row, reason in rows:
             prompt = read_prompt(row.text, "all")
-            records.append(
-                {
-                    "prompt_id": prompt_id,
-                    "prompt": normalised(prompt or []),
-                    "prompt_en": originals[prompt_id] if reason is None else None,
-                    "source_id": row.id,
-                    "rejected_by": "not_text" if reason is None and prompt is None else reason,
-                }
-            )
+            record = {"prompt_id": prompt_id, "prompt": normalised(prompt or []), "source_id": row.id}
+            if reason is None:
+                record["prompt_en"] = originals[prompt_id]
+            if reason is None and prompt is None:
+                reason = "not_text"
+            records.append(record | {"rejected_by": reason})
         frame = pl.DataFrame(records, schema=TABLES["prompts"]).with_columns(
             language=pl.lit(code), source=pl.lit(table.name), translator=pl.lit(table.name)
         )
@@ -100,29 +107,32 @@ def translations(
     return stage
 
 
-def scores(config: ImportedScores, scorer: str, generator: str, code: str) -> Callable[..., pl.DataFrame]:
-    """A stage that asks nobody: the imported scores of one generator's completions, by the prompt's id in its source."""
-    found: dict[str, float] = {}
-    table = Table(
-        path=config.path, text=config.score, id=(*config.id, config.generator), language=config.language
-    )
+def import_scores(
+    config: ImportedScores, scorer: str, generator: str, code: str
+) -> Callable[..., pl.DataFrame]:
+    """Return the stage that takes the scores of one generator's completions from a table.
+
+    A score belongs to a prompt by the prompt's id in its source. Completions without a score are left out.
+    """
+    ids = (*config.id, config.generator)
+    table = Table(path=config.path, text=config.score, id=ids, language=config.language)
+    scores: dict[str, float] = {}
     for row in read_rows(table):
         if row.language == code and isinstance(row.text, int | float):
-            found[row.id] = float(row.text)
+            scores[row.id] = float(row.text)
+    scored = pl.DataFrame(
+        {"id": list(scores), "score": list(scores.values())}, {"id": pl.String, "score": pl.Float64}
+    )
 
     def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
-        ids = dict(pl.concat(prompts).select("prompt_id", "source_id").iter_rows())
-        kept = completions.filter(pl.col("rejected_by").is_null()).to_dicts()
-        keyed = [(row, f"{ids.get(row['prompt_id'])}/{generator}") for row in kept]
-        return rows_to_frame(
-            [row | {"scorer": scorer, "score": found[key]} for row, key in keyed if key in found], "scores"
-        )
+        sources = pl.concat(prompts).select("prompt_id", "source_id").unique("prompt_id", keep="last")
+        rows = kept_rows(completions).join(sources, on="prompt_id").with_columns(scorer=pl.lit(scorer))
+        return rows.join(scored, left_on=pl.format("{}/{}", "source_id", pl.lit(generator)), right_on="id")
 
     return stage
 
 
-def digest_of(config: ImportedScores) -> str:
-    """What imported scores are: their file's sha256 and its columns."""
-    return digest_table(Table(path=config.path, text=config.score)) + hash16(
-        config.identity() | {"path": None}
-    )
+def digest_scores(config: ImportedScores) -> str:
+    """Return what identifies imported scores: their file's sha256, and the columns that are read."""
+    digest = digest_table(Table(path=config.path, text=config.score))
+    return digest + hash16(config.identity() | {"path": None})

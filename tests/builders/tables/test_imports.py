@@ -1,0 +1,83 @@
+"""Users' completions and scores in place of an engine's: matched by id, and accounted for."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from polypref.builders.recipe import ImportedScores
+from polypref.builders.tables.imports import import_scores, read_by_language, split_into_parts
+from polypref.builders.tables.read import Table
+from polypref.schemas import rows_to_frame
+
+PROMPTS = rows_to_frame(
+    [
+        {"prompt_id": f"{number:016x}", "language": "deu_Latn", "source_id": name, "rejected_by": reason}
+        for number, (name, reason) in enumerate([("a", None), ("b", None), ("c", "empty"), ("d", None)])
+    ],
+    "prompts",
+)
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_rows_find_their_prompts_or_say_why_not(tmp_path: Path) -> None:
+    rows = [{"id": name, "text": "x", "language": "de"} for name in ("b", "a", "b", "c", "unknown")]
+    rows.append({"id": "a", "text": "x", "language": "Klingon"})
+    table = Table(path=write(tmp_path / "t.jsonl", rows), text="text", id=("id",), language="language")
+    by_language = read_by_language(table)
+    assert {code: len(group) for code, group in by_language.items()} == {"deu_Latn": 5, "und": 1}
+    parts = split_into_parts(by_language["deu_Latn"], PROMPTS, 2)
+    imported = [row for part in parts for row in part]
+    assert sorted((row.row.place, row.rejected_by) for row in imported) == [
+        ("t.jsonl:1", None),
+        ("t.jsonl:2", None),
+        ("t.jsonl:3", "duplicate"),
+        ("t.jsonl:4", "prompt_rejected"),
+        ("t.jsonl:5", "no_prompt"),
+    ]
+    assert [[row.prompt_id for row in part if row.rejected_by is None] for part in parts] == [
+        [f"{0:016x}"],
+        [f"{1:016x}"],
+    ]
+    assert len({row.prompt_id for row in imported}) == 5
+
+
+def test_scores_are_matched_by_prompt_generator_and_language(tmp_path: Path) -> None:
+    rows = [
+        {"id": "a", "model": "strong", "score": 7, "language": "de"},
+        {"id": "b", "model": "strong", "score": 2.5, "language": "German"},
+        {"id": "d", "model": "strong", "score": 9, "language": "fr"},
+        {"id": "d", "model": "weak", "score": 8, "language": "de"},
+    ]
+    config = ImportedScores(
+        kind="import",
+        path=write(tmp_path / "s.jsonl", rows),
+        score="score",
+        id=("id",),
+        generator="model",
+        language="language",
+    )
+    completions = rows_to_frame(
+        [
+            {
+                "prompt_id": f"{number:016x}",
+                "language": "deu_Latn",
+                "generator": "strong",
+                "origin": "native",
+                "sample": 0,
+                "completion": "x",
+                "rejected_by": reason,
+            }
+            for number, reason in ((0, None), (1, "too_long"), (3, None))
+        ],
+        "completions",
+    )
+    scored = import_scores(config, "human", "strong", "deu_Latn")(completions, PROMPTS)
+    assert scored.select("prompt_id", "scorer", "score").rows() == [(f"{0:016x}", "human", 7.0)]
+    weak = import_scores(config, "human", "weak", "deu_Latn")(completions, PROMPTS)
+    assert weak.select("prompt_id", pl.col("score")).rows() == [(f"{3:016x}", 8.0)]
