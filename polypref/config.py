@@ -57,9 +57,9 @@ def read_config(
     overlays: Sequence[Path] = (),
     overrides: Mapping[str, Any] | None = None,
 ) -> C:
-    """Read a YAML file as a config. Overlays, then overrides that are not None, are merged over it key by
-    key.
+    """Read a YAML file as a config.
 
+    Overlays, then overrides that are not None, are merged over it key by key.
     `${name}` in its strings is replaced by `values[name]`, and `${here}` by the folder of the file.
 
     Raises InputError for a file that is missing or not YAML, an unknown key (naming the nearest known one)

@@ -4,8 +4,11 @@ A second run asks only for what is missing.
 """
 
 import json
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
+
+import polars as pl
 
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
 from polypref.builders.tables.read import (
@@ -49,16 +52,22 @@ def complete_table(
 def _check_rows(table: Table) -> int:
     """Return the number of rows. Raises InputError for an id that occurs twice and a column in the way."""
     check_columns(table, table.text, *table.id)
-    lines: dict[str, int] = {}
+    numbers, hashes = array("Q"), array("q")  # 16 bytes a row; a set of ids would take more than 100
     for number, record in read_records(table):
         check_added(table, record, ADDED)
-        identity = _row_id(table, record)
-        first = lines.setdefault(identity, number)
-        if first != number:
-            raise InputError(
-                f"{table.name}:{number}: id {identity!r} stands in line {first} too; every row needs its own"
-            )
-    return len(lines)
+        numbers.append(number)
+        hashes.append(hash(_row_id(table, record)))
+    rows = pl.DataFrame({"number": numbers, "hash": hashes})
+    repeated = rows.with_columns(first=pl.col("number").min().over("hash")).filter(
+        pl.col("number") != pl.col("first")
+    )
+    if repeated.height:
+        number, _, first = repeated.row(0)
+        identity = next(_row_id(table, record) for line, record in read_records(table) if line == number)
+        raise InputError(
+            f"{table.name}:{number}: id {identity!r} stands in line {first} too; every row needs its own"
+        )
+    return rows.height
 
 
 def _row_id(table: Table, record: Record) -> str:

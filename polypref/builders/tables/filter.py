@@ -59,7 +59,7 @@ def filter_table(
     funnel: Funnel = {}
     with write_table(out) if out else nullcontext() as add_rows:
         for records, measures in measure_table(table, filters, source, workdir):
-            _count(measures, funnel)
+            _count_reasons(measures, funnel)
             if add_rows:
                 if mask:
                     _mask_column(records, table.text)
@@ -186,7 +186,7 @@ def _joined(value: object) -> str | None:
     return None if texts is None else "\n".join(texts)
 
 
-def _count(measures: pl.DataFrame, funnel: Funnel) -> None:
+def _count_reasons(measures: pl.DataFrame, funnel: Funnel) -> None:
     counts = measures.group_by("language", "rejected_by", maintain_order=True).len()
     for code, reason, rows in counts.iter_rows():
         funnel.setdefault(code, Counter())[reason or ""] += rows

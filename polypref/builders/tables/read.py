@@ -4,7 +4,6 @@ Rows are read as they are used, so memory does not grow with a table; only .json
 """
 
 import gzip
-import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from pydantic import model_validator
 from polypref.cards.retries import call_hub
 from polypref.config import Config, Operational
 from polypref.errors import InputError
+from polypref.files import file_sha256
 from polypref.languages.codes import LANGUAGES, language
 from polypref.schemas import hash16
 
@@ -80,16 +80,19 @@ def read_rows(table: Table) -> Iterator[Row]:
 
 
 def check_columns(table: Table, *columns: str) -> str | None:
-    """Check that the first row has these columns; return the language of all rows, or None if a column holds
-    it.
+    """Return the language of all rows; None if each row names its own in a column.
 
-    Raises InputError for a missing column, no rows, or a `language` that is neither a column nor a language.
+    Raises InputError if the first row lacks one of `columns`, if there are no rows, or if `language` is
+    neither another column nor a language.
     """
     for _, record in read_records(table):
         for column in columns:
             if column not in record:
                 raise InputError(f"{table.name}: missing column {column!r}; found {', '.join(record)}")
-        return None if table.language in record else language(table.language).code
+        # A column of English texts may well be called "English".
+        if table.language in record and table.language != table.text:
+            return None
+        return language(table.language).code
     raise InputError(f"{table.name}: no rows; expected at least one")
 
 
@@ -107,8 +110,7 @@ def digest_table(table: Table) -> str:
     """
     if table.path:
         try:
-            with open(table.path, "rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return file_sha256(table.path)
         except OSError as error:
             raise InputError(f"{table.path}: cannot be read: {error.strerror}") from None
     from huggingface_hub import HfApi

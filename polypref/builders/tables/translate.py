@@ -57,11 +57,11 @@ def translate_table(
     workdir: Workdir,
     accept_failures: bool = False,
 ) -> dict[str, int]:
-    """Write each row in each language, with `language` and `rejected_by`; return the number of rows by
-    reason.
+    """Write each row in each language; return the number of rows that are kept and rejected, by reason.
 
-    Rows are ordered by language. Those that are not text, of no known language, or not in English, are not
-    translated: they are rejected as not_text, unknown_language and not_english.
+    The columns `language` and `rejected_by` are added. Rows are ordered by language. Those that are not text,
+    of no known language, or not in English, are not translated: they are rejected as not_text,
+    unknown_language and not_english.
 
     Raises InputError for a file, column, language or model that cannot be used, and as `write_answers` does.
     """

@@ -37,11 +37,10 @@ def check_format(out: Path) -> None:
 
 @contextmanager
 def write_table(out: Path) -> Iterator[Callable[[Iterable[Record]], None]]:
-    """Yield a function that adds rows; at the end of the block they replace `out`, in the format of its
-    suffix.
+    """Yield a function that adds rows; at the end of the block they replace `out`.
 
-    After an error an older `out` stays. Raises InputError for an unknown format and for rows that the format
-    cannot hold, and Unavailable if the disk is full.
+    The suffix of `out` tells the format. After an error an older `out` stays. Raises InputError for an
+    unknown format and for rows that the format cannot hold, and Unavailable if the disk is full.
     """
     check_format(out)
     with storage_errors(out), write_atomically(out) as temporary:

@@ -128,3 +128,9 @@ def test_rows_come_by_language_and_in_their_order(tmp_path: Path, monkeypatch: p
     assert [(row["language"], row["id"]) for row in read(tmp_path / "o.jsonl")] == [
         (code, number) for code in ("deu_Latn", "swh_Latn") for number in range(7)
     ]
+
+
+def test_a_column_of_texts_may_be_named_like_their_language(tmp_path: Path) -> None:
+    write(tmp_path / "in.jsonl", [{"English": "Say hello."}])
+    words = ["in.jsonl", "-o", "out.jsonl", "--to", "de", "--translator", "pseudo", "--text", "English"]
+    assert run(tmp_path, *words).stdout == "1 kept: out.jsonl\n"
