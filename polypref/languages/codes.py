@@ -32,22 +32,19 @@ class Language:
     # (zh-HK); then macrolanguages (at their member with most text), retired codes, FLORES-200's English
     # names, and other common names.
     aliases: tuple[str, ...]
-    script: (
-        str  # ISO 15924, of the text: Santali keeps NLLB's code sat_Beng, but is written in Ol Chiki (Olck)
-    )
+    script: str  # ISO 15924, of the text: Santali keeps NLLB's code sat_Beng, but is in Ol Chiki (Olck)
     rtl: bool  # written from right to left
     word_spaces: bool  # spaces stand between words (Vietnamese: between syllables)
-    sentence_spaces: bool  # spaces stand between sentences, as also in Thai, Lao, Khmer, Burmese and Tibetan
+    sentence_spaces: bool  # spaces stand between sentences, as also in Thai, Lao, Khmer, Burmese, Tibetan
     sentence_marks: bool  # a mark ends a sentence; in Thai and Lao only a space does, as after a clause
-    langdetect: (
-        str | None
-    )  # label in langdetect 1.0.9; like lingua's, only of a language that it was trained on
-    lingua: str | None  # member of lingua.Language
+    # Labels of identifiers (langdetect 1.0.9, lingua.Language), only of languages that they were trained on.
+    langdetect: str | None
+    lingua: str | None
     xlsum: str | None  # config of csebuetnlp/xlsum
 
     @property
     def short_code(self) -> str:
-        """The ISO 639 code of two letters, or else of three, which the Hub's metadata and sentencex take."""
+        """Return the ISO 639 code of two letters, or else of three: the form in the Hub's metadata."""
         return self.iso639_1 or self.iso639_3
 
 
@@ -80,8 +77,8 @@ NAMED_SETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 # here: the script in which most of the language's text is written today.
 USUAL = ("ace_Latn", "arb_Arab", "bjn_Latn", "kas_Arab", "knc_Latn", "min_Latn", "taq_Latn", "zho_Hans")
 
-# A BCP-47 tag with a region: language, perhaps a script, two letters or three digits (pt-BR, es-419,
-# zh-Hant-HK).
+# A BCP-47 tag with a region: language, perhaps a script, and two letters or three digits. Examples: pt-BR,
+# es-419, zh-Hant-HK.
 _REGION = re.compile(r"([a-z]{2,3})(-[a-z]{4})?-([a-z]{2}|[0-9]{3})")
 
 _APOSTROPHES = re.compile("[\u2018\u2019\u02bb\u02bc]")  # typographic marks and modifier letters: oʻzbekcha
@@ -137,15 +134,13 @@ def _unknown(name: str, sets: Iterable[str] = ()) -> InputError:
     descriptions = {key: f"{row.code!r} ({row.name})" for key, row in _INDEX.items()}
     for key in sets:
         descriptions[key] = f"{key!r} ({len(NAMED_SETS[key])} languages)"
-    # At a cutoff of 0.75 'frr' is similar to 'fr', but not to every 'f?r'. 12, as several keys may mean one
-    # language.
+    # At a cutoff of 0.75 'frr' is similar to 'fr', but not to every 'f?r'. Several keys may mean one
+    # language, so 12 of them are enough for three suggestions.
     similar = difflib.get_close_matches(_key(name), descriptions, n=12, cutoff=0.75)
     suggestions = list(dict.fromkeys(descriptions[key] for key in similar))[:3]
     if not suggestions:
-        expected = (
-            "expected a FLORES-200 code, an ISO 639 code or a name, such as 'deu_Latn', 'de' or 'German'"
-        )
-        return InputError(f"unknown language {name!r}; {expected}")
+        expected = "a FLORES-200 code, an ISO 639 code or a name, such as 'deu_Latn', 'de' or 'German'"
+        return InputError(f"unknown language {name!r}; expected {expected}")
     choices = suggestions[-1]
     if len(suggestions) > 1:
         choices = f"{', '.join(suggestions[:-1])} or {choices}"

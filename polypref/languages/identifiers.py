@@ -30,8 +30,7 @@ def probabilities(
     - `lingua`: models of n-grams of 1 to 5 letters;
     - `langdetect`: seeded;
     - `cascade`: lingua's trigrams on 60 characters of the text, then on all of it, then `lingua`, until one
-    is
-      sure;
+      is sure;
     - `glotlid:MODEL`: a fastText model whose labels look like `__label__deu_Latn`, from a file or from the
       Hub (`glotlid:cis-lmu/glotlid`).
 

@@ -21,7 +21,7 @@ Outcome = Literal["yes", "no", "unsure"]
 
 # On lingua's test data in the 23 languages (bench/language.py) the values below accept 99.93% of right claims
 # about sentences and 98.3% about single words, and reject 99.92% of wrong claims about sentences. Comments
-# say how other values change these shares; the values without such a comment do not change them there.
+# say how other values change these shares; the other constants make no difference there.
 
 # P(wanted language) below which a text of ENOUGH letters is in another; proportionally less for a shorter
 # text.
@@ -66,7 +66,8 @@ OWN_LETTERS = {
     "spa_Latn": frozenset("ñ¿¡"),
     "por_Latn": frozenset("ãõçâêôà"),
 }
-# Letters that hardly another language has: a text with one in every third word is in this one.
+# Letters that hardly another language has: a text with one in every third word is in this one, and the
+# identifier need not be asked.
 ONLY_LETTERS = {"vie_Latn": frozenset("ảấầẩẫậắằẳẵặẻếềểễệỉỏốồổỗộớờởỡợủứừửữựỷđơư")}
 
 # Code (fenced to the end of the text where the fence is not closed), URLs, e-mail addresses and tags.
@@ -105,16 +106,11 @@ def verify(
     letters = {character: n for character, n in Counter(sample).items() if character.isalpha()}
     if not letters:
         return Verdict("unsure", 0.0)
-    weight = own_weight = 0
-    for letter, n in letters.items():
-        letter_weight = n * DENSITY if is_dense(letter) else n
-        weight += letter_weight
-        if is_in_script(letter, wanted.script):
-            own_weight += letter_weight
+    weight, own_weight = _weights(letters, wanted.script)
     share = own_weight / weight
     if share < SCRIPT_SHARE:
-        name = _may_be_a_name(sample, weight - own_weight, wanted.script)
-        return Verdict("unsure" if name else "no", 0.0)
+        undecided = _may_be_a_name(sample, weight - own_weight, wanted.script)
+        return Verdict("unsure" if undecided else "no", 0.0)
     if wanted.script == "Jpan":
         return _verify_japanese(letters)
     if wanted.script in ("Hans", "Hant"):
@@ -141,6 +137,17 @@ def language_share(text: str, code: str) -> float:
     return sum(verify(line, code).outcome != "no" for line in lines) / len(lines)
 
 
+def _weights(letters: Mapping[str, int], script: str) -> tuple[int, int]:
+    """Return the weight of all letters and of those in a script; `letters` maps each to its count."""
+    weight = own_weight = 0
+    for letter, n in letters.items():
+        letter_weight = n * DENSITY if is_dense(letter) else n
+        weight += letter_weight
+        if is_in_script(letter, script):
+            own_weight += letter_weight
+    return weight, own_weight
+
+
 def _decide(likely: Mapping[str, float], code: str, letters: int, threshold: float) -> Verdict:
     """Return yes if a language is probable enough for its letters and its relative not much more probable."""
     own = likely[code]
@@ -151,6 +158,7 @@ def _decide(likely: Mapping[str, float], code: str, letters: int, threshold: flo
 
 
 def _prose(text: str) -> str:
+    """Return the first SCANNED characters of a text without code, URLs, addresses and tags."""
     text = text[:SCANNED]
     if not any(mark in text for mark in _MAY_HOLD_CODE):
         return text
@@ -176,7 +184,8 @@ def _whole_words(window: str, cut_before: bool) -> str:
 def _without_names(sample: str) -> str:
     """Return the sample without quotations and names, which often mislead identifiers, if enough remains.
 
-    A word with a capital inside a sentence counts as a name.
+    A word with a capital inside a sentence counts as a name. So does every noun in German, where most
+    sentences have enough other words.
     """
     unquoted, quotations = _QUOTED.subn(" ", sample)
     if quotations and _count_letters(unquoted) >= MIN_UNQUOTED:
