@@ -23,9 +23,10 @@ def complete_prompts(
         rows = kept_rows(pl.concat(prompts)).sort("prompt_id").select("prompt_id", "language", "prompt")
         samples = pl.DataFrame({"sample": range(config.samples)}, schema={"sample": pl.Int32})
         rows = rows.join(samples, how="cross", maintain_order="left_right")
-        answers = yield [
-            Request(prompt, sample=sample) for prompt, sample in rows.select("prompt", "sample").iter_rows()
-        ]
+        requests = []
+        for prompt, sample in rows.select("prompt", "sample").iter_rows():
+            requests.append(Request(prompt, sample=sample))
+        answers = yield requests
         rows = add_answers(rows, answers).with_columns(
             generator=pl.lit(generator), origin=pl.lit("native"), pivot_language=pl.lit(None)
         )

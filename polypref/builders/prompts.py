@@ -117,10 +117,9 @@ def filtered_prompts(rows: pl.DataFrame, config: Prompts) -> pl.DataFrame:
 def _reject_near_duplicates(rows: pl.DataFrame, similarity: float) -> pl.DataFrame:
     """Reject near-duplicates within each language."""
     rows = rows.with_row_index("row")
+    kept = kept_rows(rows).select("row", "language", "prompt_id", text=text_of("prompt"))
     duplicates = []
-    for _, group in (
-        kept_rows(rows).select("row", "language", "prompt_id", text=text_of("prompt")).group_by("language")
-    ):
+    for _, group in kept.group_by("language"):
         originals = near_duplicates(group["text"].to_list(), group["prompt_id"].to_list(), similarity)
         pairs = zip(group["row"], originals, strict=True)
         duplicates += [row for row, original in pairs if original is not None]
@@ -147,8 +146,6 @@ def sample_prompts(rows: pl.DataFrame, count: int | None, seed: int) -> pl.DataF
         return rows
     draws = [uniform(identity, f"sample {seed}") for identity in rows["prompt_id"]]
     rows = rows.with_columns(draw=pl.Series(draws, dtype=pl.Float64))
-    kept_draw = pl.when(pl.col("rejected_by").is_null()).then(
-        "draw"
-    )  # null, so without a rank, for the others
-    rank = kept_draw.rank("ordinal").over("language")
+    draw = pl.when(pl.col("rejected_by").is_null()).then("draw")  # rejected rows: null, and without a rank
+    rank = draw.rank("ordinal").over("language")
     return reject_rows(rows, rank > count, "not_sampled").drop("draw")

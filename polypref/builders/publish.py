@@ -16,7 +16,7 @@ from polypref.builders.tables.read import digest_table
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
 from polypref.cards.licences import known_license
-from polypref.errors import InputError
+from polypref.errors import Unavailable
 from polypref.schemas import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
 from polypref.store.parts import Part
 
@@ -24,7 +24,7 @@ from polypref.store.parts import Part
 def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> Funnel:
     """Write `published/prompts`, `completions`, `rejected` and `pairs`; return the funnel.
 
-    Raises InputError where calls failed for now, unless `allow_incomplete` is set.
+    Raises Unavailable where calls failed for now, unless `allow_incomplete` is set.
     """
     failed = 0
     for code in build.languages:
@@ -32,20 +32,19 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
             info = part.read_info()
             failed += info.incomplete if info else 0
     if failed and not allow_incomplete:
-        raise InputError(
+        raise Unavailable(
             f"{build.workdir.path}: {failed} calls failed for now; run again, "
             "or publish with --allow-incomplete"
         )
     funnel = make_funnel(build)
     facts = _facts(build, recipe_text) | {"funnel": funnel}
-    title = facts["name"]
     folder = build.workdir.published
-    write_dataset(folder / "prompts", "prompts", kept_prompts(build), facts | {"name": f"{title}-prompts"})
-    completions = facts | {"name": f"{title}-completions"}
-    write_dataset(folder / "completions", "candidates", scored_completions(build), completions)
-    write_dataset(
-        folder / "rejected", "rejected", rejected_rows(build), facts | {"name": f"{title}-rejected"}
-    )
+    for title, table, rows in (
+        ("prompts", "prompts", kept_prompts(build)),
+        ("completions", "candidates", scored_completions(build)),
+        ("rejected", "rejected", rejected_rows(build)),
+    ):
+        write_dataset(folder / title, table, rows, facts | {"name": f"{facts['name']}-{title}"})
     write_dataset(folder / "pairs", "pairs", pairs(build), facts)
     return funnel
 

@@ -20,7 +20,7 @@ from polypref.builders.build import Build
 from polypref.builders.publish import make_funnel, write_folders
 from polypref.builders.recipe import Recipe
 from polypref.cards.funnel import counts_by_language, rejected_by_reason
-from polypref.errors import InputError
+from polypref.errors import Unavailable
 from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -181,7 +181,7 @@ def test_calls_that_fail_leave_the_table_incomplete_until_they_succeed(tmp_path:
         server.fault(status=500, times=6)
         path = recipe(tmp_path, server.url)
         with pytest.raises(
-            InputError, match=r"\d calls failed for now; run again, or publish with --allow-incomplete"
+            Unavailable, match=r"\d calls failed for now; run again, or publish with --allow-incomplete"
         ):
             make(path, tmp_path / "run")
         assert not (tmp_path / "run/published").exists()
