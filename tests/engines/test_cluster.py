@@ -108,7 +108,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         with Progress("ray", PARTS * ROWS) as progress:
             make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         thread.join()
-        assert (progress.rows, progress.calls) >= (PARTS * ROWS, PARTS * ROWS // 2)
+        assert (progress.rows, progress.answers) >= (PARTS * ROWS, PARTS * ROWS // 2)
         repeated = Counter(json.dumps(body) for body in server.calls)
         assert sum(repeated.values()) - len(repeated) <= 4  # what the lost worker had in flight
         assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2

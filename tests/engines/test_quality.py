@@ -131,7 +131,7 @@ def test_each_request_of_a_stage_goes_to_the_engine_it_names(models: Path, tmp_p
 
             given = asyncio.run(go())
         assert [len(pool.log) for pool in pools.pools.values()] == [1, 2]
-        calls.append(progress.calls)
+        calls.append(progress.answers)
         return given
 
     calls: list[int] = []
