@@ -9,6 +9,7 @@ import pytest
 
 from polypref.builders.build import Build
 from polypref.builders.filters.quality import QualityFilter, apply_quality, estimate_quality
+from polypref.builders.plan import estimate
 from polypref.builders.publish import write_folders
 from polypref.builders.recipe import Recipe
 from polypref.engines.base import Answer
@@ -165,6 +166,20 @@ def test_in_a_build_estimates_are_kept_counted_and_named_in_the_card(encoder: st
     assert (named["name"], named["model"]) == ("quality of prompts", Path(encoder).name)
     assert named["revision"].startswith("sha256:")
     assert named["settings"]["least"] == least
+
+
+def test_estimates_are_planned(encoder: str, tmp_path: Path) -> None:
+    with Workdir(tmp_path / "run") as workdir:
+        build = Build(recipe(tmp_path, encoder, least=0.0, throughput={"quality": 100.0}), workdir)
+        build.prepare()
+        translated, quality = estimate(build)
+    assert (translated.stage, quality.stage, quality.language) == (
+        "translate prompts",
+        "quality of prompts",
+        "deu_Latn",
+    )
+    assert (quality.rows, quality.prompt_tokens, quality.tokens) == (4, 2 * translated.prompt_tokens, 0)
+    assert quality.hours == pytest.approx(quality.prompt_tokens / 100 / 3600)
 
 
 def test_a_budget_stops_estimates_too(encoder: str, tmp_path: Path) -> None:
