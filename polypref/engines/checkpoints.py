@@ -55,7 +55,7 @@ def pad_rows(rows: Sequence[Sequence[int]], value: int, left: bool = False) -> "
 
 
 def pad_batch(
-    rows: Sequence[Sequence[int]], pad: int, device: Any, left: bool = False
+    rows: Sequence[Sequence[int]], pad: int, device: Any = "cpu", left: bool = False
 ) -> dict[str, "torch.Tensor"]:
     """Return a model's inputs for token ids: `input_ids` and `attention_mask`, both (rows, longest row)."""
     mask = [[1] * len(row) for row in rows]

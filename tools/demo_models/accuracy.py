@@ -7,7 +7,7 @@ from pathlib import Path
 
 from polypref.demo import oracle, world
 from polypref.demo.world import ENGLISH, LANGUAGES, Combination
-from tools.demo_models.loop import padded
+from polypref.engines.checkpoints import pad_batch
 
 Item = tuple[Combination, str]  # a prompt in a language
 BATCH = 256  # texts of about the same length at once
@@ -123,11 +123,11 @@ def complete(folder: Path, prompts: Sequence[str], temperature: float, seed: int
     completions = [""] * len(prompts)
     for places in _by_length(ids):
         batch = [ids[place] for place in places]
-        mask = padded([[1] * len(row) for row in batch], 0, left=True)
-        inputs = padded(batch, tokenizer.pad_token_id, left=True)
+        inputs = pad_batch(batch, tokenizer.pad_token_id, left=True)
         with torch.inference_mode():
-            output = model.generate(inputs, attention_mask=mask, max_new_tokens=80, **sampling)
-        texts = tokenizer.batch_decode(output[:, mask.shape[1] :], skip_special_tokens=True)
+            output = model.generate(**inputs, max_new_tokens=80, **sampling)
+        width = inputs["input_ids"].shape[1]
+        texts = tokenizer.batch_decode(output[:, width:], skip_special_tokens=True)
         for place, text in zip(places, texts, strict=True):
             completions[place] = text
     return completions
@@ -146,12 +146,9 @@ def translate(folder: Path, sentences: Sequence[str], languages: Sequence[str]) 
     for places in _by_length(ids):
         batch = [ids[place] for place in places]
         start = torch.tensor([[model.config.decoder_start_token_id, codes[place]] for place in places])
-        mask = padded([[1] * len(row) for row in batch], 0)
-        inputs = padded(batch, tokenizer.pad_token_id)
+        inputs = pad_batch(batch, tokenizer.pad_token_id)
         with torch.inference_mode():
-            output = model.generate(
-                inputs, attention_mask=mask, decoder_input_ids=start, max_new_tokens=80, do_sample=False
-            )
+            output = model.generate(**inputs, decoder_input_ids=start, max_new_tokens=80, do_sample=False)
         texts = tokenizer.batch_decode(output, skip_special_tokens=True)
         for place, text in zip(places, texts, strict=True):
             translations[place] = text
@@ -172,9 +169,8 @@ def score(folder: Path, chats: Sequence[tuple[str, str]]) -> list[float]:
     scores = [0.0] * len(ids)
     for places in _by_length(ids):
         batch = [ids[place] for place in places]
-        mask = padded([[1] * len(row) for row in batch], 0)
         with torch.inference_mode():
-            logits = model(input_ids=padded(batch, tokenizer.pad_token_id), attention_mask=mask).logits[:, 0]
+            logits = model(**pad_batch(batch, tokenizer.pad_token_id)).logits[:, 0]
         for place, value in zip(places, logits.tolist(), strict=True):
             scores[place] = value
     return scores

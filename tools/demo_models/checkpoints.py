@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from polypref.demo.world import ENGLISH, LANGUAGES
+from polypref.engines.checkpoints import pad_batch, pad_rows
 from polypref.errors import InputError
 from tools.demo_models import accuracy, examples, vocabulary
 from tools.demo_models.loop import (
@@ -24,7 +25,6 @@ from tools.demo_models.loop import (
     batches_of,
     causal_loss,
     fit,
-    padded,
     preference_loss,
     translation_loss,
 )
@@ -167,12 +167,11 @@ def translation_batches(tokenizer: Any, rows: Sequence[examples.Translation], si
         source, target = [sources[place] for place in places], [targets[place] for place in places]
         batches.append(
             {
-                "input_ids": padded(source, pad),
-                "attention_mask": padded([[1] * len(ids) for ids in source], 0),
+                **pad_batch(source, pad),
                 # The decoder starts from the end-of-sentence token; the code is given, so no loss is taken on
                 # it.
-                "decoder_input_ids": padded([[end, *ids[:-1]] for ids in target], pad),
-                "labels": padded([[IGNORED, *ids[1:]] for ids in target], IGNORED),
+                "decoder_input_ids": pad_rows([[end, *ids[:-1]] for ids in target], pad),
+                "labels": pad_rows([[IGNORED, *ids[1:]] for ids in target], IGNORED),
             }
         )
     return batches
@@ -194,9 +193,8 @@ def chat_batches(tokenizer: Any, chats: Sequence[examples.Chat], size: int) -> l
         labels = [[IGNORED] * len(prompts[place]) + completions[place] for place in places]
         batches.append(
             {
-                "input_ids": padded(inputs, tokenizer.pad_token_id),
-                "attention_mask": padded([[1] * len(ids) for ids in inputs], 0),
-                "labels": padded(labels, IGNORED),
+                **pad_batch(inputs, tokenizer.pad_token_id),
+                "labels": pad_rows(labels, IGNORED),
             }
         )
     return batches
@@ -215,8 +213,7 @@ def preference_batches(tokenizer: Any, rows: Sequence[examples.Preference], size
         both = []
         for place in places:
             both += [right[place], bad[place]]
-        mask = padded([[1] * len(text) for text in both], 0)
-        batches.append({"input_ids": padded(both, tokenizer.pad_token_id), "attention_mask": mask})
+        batches.append(pad_batch(both, tokenizer.pad_token_id))
     return batches
 
 

@@ -96,15 +96,3 @@ def batches_of(lengths: Sequence[int], size: int) -> Iterator[list[int]]:
         batches = [order[first : first + size] for first in range(0, len(order), size)]
         for first in range(5):
             yield from batches[first::5]
-
-
-def padded(rows: Sequence[list[int]], value: int, left: bool = False) -> "torch.Tensor":
-    """Return rows of token ids as one tensor (rows, longest row), padded with `value`."""
-    import torch
-
-    width = max(map(len, rows))
-    full = []
-    for row in rows:
-        fill = [value] * (width - len(row))
-        full.append(fill + row if left else row + fill)
-    return torch.tensor(full)
