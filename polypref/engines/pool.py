@@ -4,6 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, ServerEngine
 from polypref.engines.budget import Meter
@@ -63,7 +64,7 @@ class Pool(ABC):
 
 
 class InProcessPool(Pool):
-    """An engine in this process: it computes on the event loop, which gets its turn after every batch."""
+    """An engine in this process. It computes in a thread, so that calls to servers go on meanwhile."""
 
     engine: InProcessEngine
 
@@ -74,32 +75,32 @@ class InProcessPool(Pool):
         # Parts are computed one after the other, in the order in which they ask. So a request of two parts is
         # always computed with the first one, also after a kill, and every batch is the same again.
         self._turn = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, engine.name)
 
     async def _answer(self, requests: Mapping[str, Request]) -> None:
         """Plan batches from all requests, answered or not, so that a resumed run repeats them."""
         async with self._turn:
             if all(key in self.log for key in requests):
                 return
-            keys = list(requests)
-            for batch in self.engine.plan(list(requests.values())):
+            keys, loop = list(requests), asyncio.get_running_loop()
+            plan = await loop.run_in_executor(self._thread, self.engine.plan, list(requests.values()))
+            for batch in plan:
                 missing = [keys[position] for position in batch if keys[position] not in self.log]
-                if missing:
-                    self._compute(missing, [requests[key] for key in missing])
-                    await asyncio.sleep(0)
-
-    def _compute(self, keys: list[str], requests: list[Request]) -> None:
-        if self.meter:
-            self.meter.check(self.engine, len(requests))
-        seed = int(hash16(keys)[:8], 16)  # 32 bits, the same for the same batch
-        answers = self.engine.answer(requests, seed)
-        self._keep(list(zip(keys, answers, strict=True)))
+                if not missing:
+                    continue
+                if self.meter:
+                    self.meter.check(self.engine, len(missing))
+                seed = int(hash16(missing)[:8], 16)  # 32 bits, the same for the same batch
+                asked = [requests[key] for key in missing]
+                answers = await loop.run_in_executor(self._thread, self.engine.answer, asked, seed)
+                self._keep(list(zip(missing, answers, strict=True)))
 
     async def room(self) -> None:
         async with self._turn:
             pass
 
     async def close(self) -> None:
-        pass
+        self._thread.shutdown(wait=False)
 
 
 class ServerPool(Pool):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from openai_server import OpenAIServer
 from s3_server import s3_server
@@ -16,16 +17,18 @@ from s3_server import s3_server
 from polypref.builders.complete import complete_prompts
 from polypref.builders.filters.apply import Filters
 from polypref.builders.recipe import Completer
+from polypref.engines.base import Request
 from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.cluster import Cluster, make_parts_on_ray
-from polypref.engines.config import HttpGenerator
+from polypref.engines.config import HttpGenerator, PseudoTranslator
 from polypref.engines.http import HttpEngine
 from polypref.engines.pool import open_pool
+from polypref.engines.pseudo import PseudoEngine
 from polypref.errors import BudgetReached, InputError
 from polypref.progress import Progress
-from polypref.schemas import rows_to_frame
+from polypref.schemas import MESSAGES, rows_to_frame
 from polypref.store.parts import read_parts
-from polypref.store.stages import PartTask, make_parts
+from polypref.store.stages import Asking, PartTask, make_parts
 from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -55,7 +58,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     cluster.shutdown()
 
 
-def steps(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
+def tasks(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
     config = Completer.model_validate({"engine": engine.config.model_dump()})
     filters = Filters(wrong_language=None)
     prompts = workdir.table("prompts", "eng_Latn", parts=PARTS)
@@ -104,7 +107,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
 
         thread = threading.Thread(target=lose)
         thread.start()
-        todo = steps(workdir, http)
+        todo = tasks(workdir, http)
         with Progress("ray", PARTS * ROWS) as progress:
             make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
         thread.join()
@@ -112,11 +115,11 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         repeated = Counter(json.dumps(body) for body in server.calls)
         assert sum(repeated.values()) - len(repeated) <= 4  # what the lost worker had in flight
         assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2
-        local = steps(here, http)
+        local = tasks(here, http)
         with Progress("here", PARTS * ROWS) as progress:
             make_parts(local, progress, lambda: open_pool(http, here.open_log(http.fingerprint), progress))
-        assert [step.part.path.read_bytes() for step in todo] == [
-            step.part.path.read_bytes() for step in local
+        assert [task.part.path.read_bytes() for task in todo] == [
+            task.part.path.read_bytes() for task in local
         ]
         calls = len(server.calls)
         with Progress("again", PARTS * ROWS) as progress:
@@ -125,17 +128,44 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
             Progress("parts lost, answers kept", PARTS * ROWS) as progress,
             Workdir(tmp_path / "ray", worker="x") as again,
         ):
-            for step in todo:
-                step.part.path.unlink()
+            for task in todo:
+                task.part.path.unlink()
             make_parts(todo, progress, lambda: open_pool(http, again.open_log(http.fingerprint), progress))
         assert len(server.calls) == calls
-        assert read_parts(step.part for step in todo).height == PARTS * ROWS
+        assert read_parts(task.part for task in todo).height == PARTS * ROWS
+
+
+def test_workers_hold_all_engines_of_a_stage(tmp_path: Path, nodes: Any) -> None:
+    def make(prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
+        answers = yield [Request(prompt) for prompt in prompts["prompt"]]
+        texts = [answer.text for answer in answers]
+        translations = yield [
+            Request([{"role": "user", "content": text}], target="deu_Latn", engine="pseudo") for text in texts
+        ]
+        prompt = [[{"role": "user", "content": answer.text}] for answer in translations]
+        return prompts.with_columns(prompt=pl.Series(prompt, dtype=MESSAGES))
+
+    with OpenAIServer(reply, delay=0.02) as server, Workdir(tmp_path) as workdir:
+        engines = {"": engine(server), "pseudo": PseudoEngine(PseudoTranslator(kind="pseudo"), "pseudo")}
+        inputs = [task.inputs for task in tasks(workdir, engines[""])]
+        parts = workdir.table("translated", "deu_Latn", parts=PARTS)
+        todo = [
+            PartTask(part, "prompts", source, "x", make) for part, source in zip(parts, inputs, strict=True)
+        ]
+        with Meter(Budget(), workdir) as meter, Progress("ray", PARTS * ROWS) as progress:
+            make_parts_on_ray(todo, progress, engines, workdir, Cluster(workers=2), meter)
+        assert progress.calls == 2 * PARTS * ROWS
+        spent = json.loads((tmp_path / "spent.json").read_text())["engines"]
+        assert {account["name"]: account["calls"] for account in spent.values()} == {"m": 240, "pseudo": 240}
+        texts = [prompt[0]["content"] for prompt in read_parts(parts)["prompt"]]
+        assert len(texts) == PARTS * ROWS
+        assert all(text.startswith("⟦~") and "áñšŵéŕ" in text for text in texts)
 
 
 def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any) -> None:
     with OpenAIServer(reply, delay=0.02) as server, Workdir(tmp_path) as workdir:
         http = engine(server, price=Price(output=1000.0))
-        todo = steps(workdir, http)
+        todo = tasks(workdir, http)
         with (
             Meter(Budget(max_cost=1.0), workdir) as meter,
             Progress("t", PARTS * ROWS) as progress,
@@ -164,10 +194,10 @@ def test_workers_on_object_storage_keep_parts_and_answers_there(
         for _ in range(2):
             with Workdir("s3://cluster/run") as workdir:
                 http = engine(server)
-                todo = steps(workdir, http)
+                todo = tasks(workdir, http)
                 with Progress("s3", PARTS * ROWS) as progress:
                     make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
-                assert read_parts(step.part for step in todo).height == PARTS * ROWS
+                assert read_parts(task.part for task in todo).height == PARTS * ROWS
             with Workdir("s3://cluster/run") as again:
                 assert len(again.open_log(http.fingerprint)) == PARTS * ROWS
         assert len(server.calls) == PARTS * ROWS

@@ -1,5 +1,7 @@
 """The pool: nothing is asked twice, batches are planned from everything, a resumed run repeats the rest exactly."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from openai_server import OpenAIServer
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import HttpGenerator
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import ask_engine
+from polypref.engines.pool import ask_engine, open_pool, open_pools
 from polypref.store.answers import AnswerLog
+from polypref.store.workdir import Workdir
 
 
 class Batches:
@@ -90,3 +93,56 @@ def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
             == 1
         )
         assert len(server.calls) == 4
+
+
+class Watching:
+    """An engine in this process that looks, before each batch of one, how many calls the server has answered."""
+
+    name, fingerprint = "w", "w"
+
+    def __init__(self, server: OpenAIServer) -> None:
+        self.server, self.seen = server, list[int]()
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        return [[position] for position in range(len(requests))]
+
+    def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
+        time.sleep(0.05)
+        self.seen.append(len(self.server.answered))
+        return [Answer(score=1.0)]
+
+
+def test_calls_to_a_server_go_on_beside_an_engine_in_this_process(tmp_path: Path) -> None:
+    with OpenAIServer(delay=0.01) as server, Workdir(tmp_path) as workdir:
+        config = HttpGenerator(kind="http", base_url=server.url, model="m", concurrency=1)
+        watching = Watching(server)
+        pools = open_pools({"": HttpEngine(config, "m"), "watching": watching}, workdir)
+        asked = [Request(request.messages, engine="watching") for request in WORDS[:8]]
+
+        async def go() -> list[Answer | None]:
+            try:
+                return await pools.ask([*asked, *WORDS[:8]])
+            finally:
+                await pools.close()
+
+        given = asyncio.run(go())
+    assert [answer.score for answer in given[:8] if answer] == [1.0] * 8
+    assert [answer.text for answer in given[8:] if answer] == [
+        f"answer to: {request.messages[0]['content']}" for request in WORDS[:8]
+    ]
+    assert watching.seen[-1] > 2
+
+
+def test_parts_ask_an_engine_in_this_process_one_after_the_other(tmp_path: Path) -> None:
+    engine = Batches()
+    pool = open_pool(engine, AnswerLog(tmp_path / "log.jsonl"))
+    first, second = requests("aaaa", "bbbb", "cccc", "dddd"), requests("cccc", "dddd", "eeee", "ffff")
+
+    async def go() -> None:
+        await asyncio.gather(pool.ask(first), pool.room(), pool.ask(second))
+
+    asyncio.run(go())
+    alone, log = Batches(), AnswerLog(tmp_path / "alone.jsonl")
+    ask_engine(alone, first, log)
+    ask_engine(alone, second, log)
+    assert engine.batches == alone.batches
