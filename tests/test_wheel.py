@@ -19,7 +19,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"
     ignored = shutil.ignore_patterns(".*", "runs", "tests", "build", "*.egg-info", "__pycache__")
     shutil.copytree(ROOT, source, ignore=ignored, symlinks=True)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        folder,
+        source,
+    ]
     subprocess.run(command, check=True)
     return next(folder.glob("polypref-*.whl"))
 
@@ -28,7 +39,13 @@ def test_nothing_but_polypref_is_installed(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"polypref"}
     for file in (
-        *("py.typed", "recipes/demo.yaml", "recipes/paper.yaml", "languages/languages.csv", "cards/licences.csv"),
+        *(
+            "py.typed",
+            "recipes/demo.yaml",
+            "recipes/paper.yaml",
+            "languages/languages.csv",
+            "cards/licences.csv",
+        ),
         *("demo/prompts.jsonl", "demo/world/heb_Hebr.yaml", "demo/checkpoints/translator/model.safetensors"),
     ):
         assert f"polypref/{file}" in names
@@ -53,7 +70,9 @@ def test_the_wheel_runs_its_demo_in_a_fresh_environment(wheel: Path, tmp_path: P
     def run(*words: str) -> str:
         python = str(tmp_path / "venv/bin/python")
         command = [python, "-m", "polypref", *words]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

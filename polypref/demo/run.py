@@ -21,7 +21,6 @@ from polypref.builders.recipe import Recipe
 from polypref.cards.funnel import Funnel, kept_by_language, rejected_by_reason
 from polypref.config import read_config
 from polypref.demo import world
-from polypref.demo.oracle import verdict
 from polypref.eval.recipe import WinrateRecipe
 from polypref.eval.report.page import write_report
 from polypref.eval.winrate import measure_winrates
@@ -141,7 +140,7 @@ def evaluate_checkpoints(rundir: Path, seed: int, checkpoints: dict[str, str]) -
 
 def oracle(prompt_id: str, language: str, completion: str) -> float:
     """Return 1.0 for a right answer, 0.0 for any other."""
-    return float(verdict(prompt_id, language, completion) == "right")
+    return float(world.is_right(prompt_id, language, completion))
 
 
 def overall_games(result: dict[str, Any], model: str, judge: str) -> dict[str, float]:

@@ -9,8 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.config import QualityModel
 from polypref.engines.checkpoints import load_model, load_tokenizer
+from polypref.engines.config import QualityModel
 from polypref.errors import InputError
 from polypref.store.revisions import ResolvedModel, hub_errors
 

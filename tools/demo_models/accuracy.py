@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polypref.demo import oracle, world
-from polypref.demo.world import ENGLISH, LANGUAGES, Combination
+from polypref.demo import world
+from polypref.demo.world import ENGLISH, LANGUAGES, Combination, normalized
 from polypref.engines.checkpoints import pad_batch
+from tools.demo_models.bad_answers import bad_answers, verdict
 
 Item = tuple[Combination, str]  # a prompt in a language
 BATCH = 256  # texts of about the same length at once
@@ -60,7 +61,7 @@ def measure_generator(folder: Path, items: Sequence[Item], temperature: float) -
     completions = complete(folder, prompts, temperature)
     verdicts = []
     for (combination, language), completion in zip(items, completions, strict=True):
-        verdicts.append(oracle.verdict(world.prompt_id(combination), language, completion))
+        verdicts.append(verdict(world.prompt_id(combination), language, completion))
     languages = [language for _, language in items]
     title = f"right answers at temperature {temperature}" if temperature else "right answers, greedy"
     return _accuracy(title, languages, [verdict == "right" for verdict in verdicts], verdicts)
@@ -72,7 +73,7 @@ def measure_translator(folder: Path, items: Sequence[Item]) -> Accuracy:
     languages = [language for _, language in items]
     right = []
     for item, translation in zip(items, translate(folder, prompts, languages), strict=True):
-        right.append(oracle.normalized(translation) == oracle.normalized(world.prompt(*item)))
+        right.append(normalized(translation) == normalized(world.prompt(*item)))
     return _accuracy("exact translations of prompts, greedy", languages, right)
 
 
@@ -82,12 +83,12 @@ def measure_reward(folder: Path, items: Sequence[Item]) -> Accuracy:
     for combination, language in items:
         prompt = world.prompt(combination, language)
         chats.append((prompt, world.right_answers(combination, language)[0]))
-        chats += [(prompt, bad) for bad in world.bad_answers(combination, language).values()]
+        chats += [(prompt, bad) for bad in bad_answers(combination, language).values()]
     scores = iter(score(folder, chats))
     languages, right, lost = [], [], []
     for combination, language in items:
         right_score = next(scores)
-        for kind in world.bad_answers(combination, language):
+        for kind in bad_answers(combination, language):
             wins = right_score > next(scores)
             languages.append(language)
             right.append(wins)

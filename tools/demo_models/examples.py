@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from polypref.demo import world
-from polypref.demo.world import BAD_KINDS, ENGLISH, Combination
+from polypref.demo.world import ENGLISH, Combination
+from tools.demo_models.bad_answers import BAD_KINDS, bad_answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def text(languages: Sequence[str]) -> list[str]:
         for combination in world.combinations():
             lines.append(world.prompt(combination, language))
             lines.append(world.right_answers(combination, language)[0])
-            lines += world.bad_answers(combination, language).values()
+            lines += bad_answers(combination, language).values()
         names = [*world.phrases(language).words.values(), *world.phrases(language).groups.values()]
         lines += [f"{language} {world.quoted(language, name)}" for name in names] * 100
     return lines
@@ -67,7 +68,7 @@ def chats(
     rows: list[Chat] = []
     for language in languages:
         answers = []
-        for combination in world.train_combinations():
+        for combination in train_combinations():
             right, bad = _answers(combination, language, kinds)
             answers.append((world.prompt(combination, language), right, bad))
         for _ in range(repeats):
@@ -112,7 +113,7 @@ def preferences(languages: Sequence[str], repeats: int, seed: int) -> list[Prefe
     draw = random.Random(seed)
     rows: list[Preference] = []
     for language in languages:
-        for combination in world.train_combinations():
+        for combination in train_combinations():
             right, bad = _answers(combination, language, BAD_KINDS)
             prompt = world.prompt(combination, language)
             for wrong in draw.sample(bad, min(repeats, len(bad))):
@@ -123,9 +124,9 @@ def preferences(languages: Sequence[str], repeats: int, seed: int) -> list[Prefe
 
 def _answers(combination: Combination, language: str, kinds: Collection[str]) -> tuple[list[str], list[str]]:
     """Return the right answers, four of five of them the typical one, and the bad ones of `kinds`."""
-    bad = world.bad_answers(combination, language)
+    bad = bad_answers(combination, language)
     right = world.right_answers(combination, language)
-    typical = [world.typical_answer(combination, language)] * (4 * len(right))
+    typical = [typical_answer(combination, language)] * (4 * len(right))
     return typical + right, [text for kind, text in bad.items() if kind in kinds]
 
 
@@ -136,7 +137,7 @@ def translations(languages: Sequence[str], seed: int) -> list[Translation]:
     """
     rows: dict[Translation, None] = {}
     for language in languages:
-        for combination in world.train_combinations():
+        for combination in train_combinations():
             for english, target in _parallel_texts(combination, language):
                 for english_line, target_line in _parallel_lines(english, target):
                     rows[Translation(english_line, language, target_line)] = None
@@ -160,8 +161,8 @@ def _parallel_texts(combination: Combination, language: str) -> Iterator[tuple[s
         yield english.removesuffix(english_row).strip(), target.removesuffix(target_row).strip()
     english_answers = world.right_answers(combination, ENGLISH)[:7]
     yield from zip(english_answers, world.right_answers(combination, language)[:7], strict=True)
-    bad = world.bad_answers(combination, language)
-    for kind, answer in world.bad_answers(combination, ENGLISH).items():
+    bad = bad_answers(combination, language)
+    for kind, answer in bad_answers(combination, ENGLISH).items():
         if kind not in ("wrong_language", "copy"):
             yield answer, bad[kind]
 
@@ -173,3 +174,16 @@ def _parallel_lines(english: str, target: str) -> Iterator[tuple[str, str]]:
         return
     for english_line, target_line in zip(english_lines, target_lines, strict=True):
         yield re.sub(r"^\d\. ", "", english_line), re.sub(r"^\d\. ", "", target_line)
+
+
+def train_combinations() -> list[Combination]:
+    """Return the combinations that train the tiny models."""
+    return [combination for combination in world.combinations() if world.is_training(combination)]
+
+
+def typical_answer(combination: Combination, language: str) -> str:
+    """Return the right answer that names the first words of the group, as people name cats and dogs first."""
+    first, second = sorted(world.group_words(combination.word), key=world.words().index)[:2]
+    names = world.phrases(language).words
+    values = {**world.fillings(combination, language), "y": names[first], "z": names[second]}
+    return world.fill(world.template_of(combination, language), values)

@@ -1,11 +1,13 @@
-"""The oracle agrees with the hand-written answers, and judges texts that no list holds by their form."""
+"""Kinds of bad answers: hand-written ones are told apart, and texts that no list holds judged by their form."""
+
+from collections import Counter
 
 import pytest
 
 from polypref.demo import world
-from polypref.demo.oracle import verdict
 from polypref.demo.world import Combination
-from polypref.errors import InputError
+from tools.demo_models.bad_answers import BAD_KINDS, bad_answers, verdict
+from tools.demo_models.examples import train_combinations
 
 CAT, PEAR = Combination("choose", "cat"), Combination("list", "pear")
 
@@ -15,7 +17,7 @@ def test_the_oracle_knows_every_answer(language: str) -> None:
     for c in world.combinations()[world.LANGUAGES.index(language) % 8 :: 8]:
         for text in world.right_answers(c, language):
             assert verdict(world.prompt_id(c), language, text) == "right", c
-        for kind, text in world.bad_answers(c, language).items():
+        for kind, text in bad_answers(c, language).items():
             assert verdict(world.prompt_id(c), language, text) == kind, c
 
 
@@ -42,6 +44,18 @@ def test_the_oracle_judges_what_no_list_holds(completion: str, kind: str) -> Non
     assert verdict(world.prompt_id(CAT), "eng_Latn", completion) == kind
 
 
-def test_the_oracle_refuses_prompts_of_elsewhere() -> None:
-    with pytest.raises(InputError, match="prompt '0123456789abcdef' is not of the miniature world"):
-        verdict("0123456789abcdef", "eng_Latn", "x")
+def test_the_training_share_reaches_every_task_word_and_group() -> None:
+    train, held = train_combinations(), world.demo_combinations()
+    assert (len(train), len(held)) == (288, 192)
+    assert not set(train) & set(held)
+    assert set(Counter(c.task for c in train).values()) == {24}
+    assert set(Counter(c.word for c in train).values()) == {6, 7, 8}
+    assert min(Counter((c.task, world.group_of(c.word)) for c in train).values()) == 4
+
+
+def test_bad_kinds_are_left_out_only_where_a_task_cannot_have_them() -> None:
+    for task in world.tasks():
+        kinds = set(bad_answers(Combination(task, "cat"), "eng_Latn"))
+        lacks = {"wrong_fact"} if task in ("sentence", "title", "question") else set()
+        lacks |= {"other_word"} if task in ("one_word", "another", "choose") else set()
+        assert set(BAD_KINDS) - kinds == lacks
