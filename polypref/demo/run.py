@@ -162,6 +162,7 @@ def describe_results(results: dict[str, Any], page: Path) -> str:
         games = results["winrate"][name]
         interval = f"95% interval {games['low']:+.1%} to {games['high']:+.1%}"
         lines.append(f"  {title:<26}{games['difference']:+7.1%}   {interval}")
+    lines.append("The intervals cover the choice of prompts, not the randomness of training.")
     lines.append(f"{results['seconds']:.0f} seconds. Open {page}")
     return "\n".join(lines)
 

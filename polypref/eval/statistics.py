@@ -2,8 +2,8 @@
 
 A prompt in 23 languages is one draw from the population of prompts, not 23, so intervals resample prompts. In
 a simulation of 23 languages, intervals that resample games cover the true difference in about half of all
-evaluations instead of 95% (tests/eval/test_statistics.py). They include neither the judge's errors nor
-the variation between completions of the same prompt.
+evaluations instead of 95% (tests/eval/test_statistics.py). They include neither the judge's errors nor the
+variation between completions of a prompt or between trainings with other seeds.
 """
 
 from typing import TYPE_CHECKING, Any
