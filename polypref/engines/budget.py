@@ -1,8 +1,7 @@
-"""Budgets: what calls cost in money, tokens and hours, and when to stop. A budget covers all runs of a work
-dir.
+"""Budgets: what calls cost in money, tokens and hours, and when to stop.
 
-The sums come from the answer logs, so a kill loses no count. Calls that the server charged for without
-answering them (timeouts, cut connections) are not counted.
+A budget covers all runs of a work dir. The sums come from the answer logs, so a kill loses no count. Calls
+that the server charged for without answering them (timeouts, cut connections) are not counted.
 """
 
 import time

@@ -1,12 +1,23 @@
-"""Checkpoints loaded by transformers, and batches of token ids as tensors."""
+"""Engines with a checkpoint: loading it by transformers, and batches of token ids as tensors."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from polypref.config import Config
 from polypref.store.revisions import ResolvedModel, hub_errors
 
 if TYPE_CHECKING:
     import torch
+
+
+class CheckpointEngine:
+    """An engine with a pinned model, whose weights its first request loads."""
+
+    config: Config
+
+    def __init__(self, config: Config, name: str, model: ResolvedModel) -> None:
+        self.name, self.config, self.resolved = name, config, model
+        self.fingerprint = model.fingerprint(config.identity())
 
 
 def choose_device(device: str) -> str:

@@ -1,5 +1,4 @@
-"""A stage on a Ray cluster: actors hold the stage's engines and make parts; the driver hands out parts and
-keeps count.
+"""A stage on a Ray cluster: actors with the stage's engines make parts, the driver hands them out.
 
 The work dir is on a disk that all nodes share, or on object storage. Every worker writes answers to files of
 its own. A part whose worker was lost is made again by another worker, which first reads the answers that the
@@ -84,8 +83,7 @@ def make_parts_on_ray(
     meter: Meter | None = None,
     accept_failures: bool = False,
 ) -> None:
-    """Make every step's part, as `store.stages.make_parts` does, on a cluster. Waits for room on the cluster
-    as Ray does.
+    """Make the parts that are stale, as `store.stages.make_parts` does, on a cluster.
 
     `engines` are the stage's, by the name that requests give; the first is the main one.
 

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Request
-from polypref.engines.checkpoints import choose_device, load_tokenizer
+from polypref.engines.checkpoints import CheckpointEngine, choose_device, load_tokenizer
 from polypref.engines.config import Ct2Translator
 from polypref.engines.seq2seq import TranslationTokenizer
 from polypref.files import write_atomically
 from polypref.store.revisions import ResolvedModel, hub_errors
 
 
-class Ct2Engine:
+class Ct2Engine(CheckpointEngine):
     """A checkpoint that is converted once, into `cache`."""
 
+    config: Ct2Translator
+
     def __init__(self, config: Ct2Translator, name: str, model: ResolvedModel, cache: Path) -> None:
-        self.name, self.config, self.resolved, self.cache = name, config, model, cache
-        self.fingerprint = model.fingerprint(config.identity())
+        super().__init__(config, name, model)
+        self.cache = cache
 
     @cached_property
     def tokenizer(self) -> TranslationTokenizer:

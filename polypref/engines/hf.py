@@ -5,19 +5,16 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import load_model, load_tokenizer, pad_batch
+from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer, pad_batch
 from polypref.engines.config import HfGenerator, HfTranslator
 from polypref.engines.seq2seq import TranslationTokenizer
 from polypref.errors import InputError
-from polypref.store.revisions import ResolvedModel
 
 
-class HfGeneratorEngine:
+class HfGeneratorEngine(CheckpointEngine):
     """A causal language model that answers chats through its own chat template."""
 
-    def __init__(self, config: HfGenerator, name: str, model: ResolvedModel) -> None:
-        self.name, self.config, self.resolved = name, config, model
-        self.fingerprint = model.fingerprint(config.identity())
+    config: HfGenerator
 
     @cached_property
     def tokenizer(self) -> Any:
@@ -92,12 +89,10 @@ class HfGeneratorEngine:
         return Answer(text, "stop", count + 1)
 
 
-class HfTranslatorEngine:
+class HfTranslatorEngine(CheckpointEngine):
     """M2M-100, NLLB-200 or MADLAD-400."""
 
-    def __init__(self, config: HfTranslator, name: str, model: ResolvedModel) -> None:
-        self.name, self.config, self.resolved = name, config, model
-        self.fingerprint = model.fingerprint(config.identity())
+    config: HfTranslator
 
     @cached_property
     def tokenizer(self) -> TranslationTokenizer:

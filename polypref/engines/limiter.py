@@ -58,8 +58,8 @@ class Limiter:
             raise
 
     def release(self, seconds: float, answered: bool, refused: bool = False, pause: float = 0.0) -> None:
-        """Tell how a call ended: how long it took, and whether it was answered or refused for the load (429,
-        503).
+        """Tell how a call ended: after so many seconds, answered, refused for the load (429, 503), or
+        neither.
 
         `pause` is how long the server asks to wait.
         """

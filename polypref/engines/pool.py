@@ -104,8 +104,7 @@ class InProcessPool(Pool):
 
 
 class ServerPool(Pool):
-    """A server: workers send requests from a queue, as many at once as the server takes and the budget
-    allows.
+    """A server, sent as many requests at once as it takes and the budget allows.
 
     A call that failed for now has no answer; with `accept_failures` its failure is kept as its answer.
     """
@@ -269,34 +268,24 @@ def open_pools(
     return Pools(pools)
 
 
-def ask_engine(
-    engine: Engine, requests: Sequence[Request], log: AnswerLog, progress: Progress | None = None
-) -> list[Answer | None]:
+def ask_engine(engine: Engine, requests: Sequence[Request], log: AnswerLog) -> list[Answer | None]:
     """Ask a list of requests and wait for the answers, in their order: for callers without parts."""
-
-    async def ask() -> list[Answer | None]:
-        pool = open_pool(engine, log, progress)
-        try:
-            return await pool.ask(requests)
-        finally:
-            await pool.close()
-
-    return asyncio.run(ask())
+    return ask_in_groups(engine, [requests], log)[0]
 
 
 def ask_in_groups(
-    engine: Engine, groups: Sequence[Sequence[Request]], log: AnswerLog, progress: Progress
+    engine: Engine, groups: Sequence[Sequence[Request]], log: AnswerLog, progress: Progress | None = None
 ) -> list[list[Answer | None]]:
-    """Ask groups of requests, such as a language each, and wait for the answers; every request counts as a
-    row.
+    """Ask groups of requests, such as a language each, and wait for the answers.
 
-    An engine in this process plans batches for each group by itself, so that no group changes another one's
-    answers. A server is asked all at once.
+    Every request counts as a row. An engine in this process plans batches for each group by itself, so that no
+    group changes another one's answers. A server is asked all at once.
     """
 
     async def ask(pool: Pool, requests: Sequence[Request]) -> list[Answer | None]:
         answers = await pool.ask(requests)
-        progress.advance(len(answers), {}, answers.count(None))
+        if progress:
+            progress.advance(len(answers), {}, answers.count(None))
         return answers
 
     async def ask_all() -> list[list[Answer | None]]:

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import load_model, load_tokenizer
+from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer
 from polypref.engines.config import QualityModel
 from polypref.errors import InputError
-from polypref.store.revisions import ResolvedModel, hub_errors
+from polypref.store.revisions import hub_errors
 
 SLICE = 1000  # texts that are tokenized at once: an encoding is many times as large as its text
 
@@ -23,17 +23,14 @@ def quality_request(source: str, translation: str, engine: str = "quality") -> R
     return Request(messages, engine=engine)
 
 
-class QualityEngine:
-    """An estimator from the Hub or a folder: a classifier of pairs with one output, or an encoder of single
-    texts.
+class QualityEngine(CheckpointEngine):
+    """A classifier of pairs with one output, or an encoder of single texts.
 
     The score is the classifier's logit, in its own scale, or the cosine (-1 to 1) of the two texts'
     embeddings.
     """
 
-    def __init__(self, config: QualityModel, name: str, model: ResolvedModel) -> None:
-        self.name, self.config, self.resolved = name, config, model
-        self.fingerprint = model.fingerprint(config.identity())
+    config: QualityModel
 
     @cached_property
     def tokenizer(self) -> Any:

@@ -5,18 +5,15 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import load_model, load_tokenizer, pad_batch
+from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer, pad_batch
 from polypref.engines.config import RewardModel
 from polypref.errors import InputError
-from polypref.store.revisions import ResolvedModel
 
 
-class RewardEngine:
+class RewardEngine(CheckpointEngine):
     """Scores a chat that ends with the completion."""
 
-    def __init__(self, config: RewardModel, name: str, model: ResolvedModel) -> None:
-        self.name, self.config, self.resolved = name, config, model
-        self.fingerprint = model.fingerprint(config.identity())
+    config: RewardModel
 
     @cached_property
     def tokenizer(self) -> Any:

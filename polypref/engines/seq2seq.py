@@ -51,8 +51,7 @@ class TranslationTokenizer:
         raise InputError(f"{self.model}: does not know the language '{code}' ({names.name})")
 
     def encode(self, requests: Sequence[Request]) -> list[list[int]]:
-        """Return the token ids of each source sentence with what names its languages, in the order of the
-        requests.
+        """Return the token ids of each source sentence, with the tokens that name its languages.
 
         The sentences of one source language are encoded at once.
         """
@@ -73,10 +72,10 @@ class TranslationTokenizer:
         return f"{self.language_token(request.target)} {text}" if self.family == "madlad" else text
 
     def plan(self, requests: Sequence[Request], budget: int, most: int) -> list[list[int]]:
-        """Plan batches of which the rows times the longest length stay within `budget` tokens, which bounds
-        the memory.
+        """Plan batches whose rows times their longest length stay within `budget` tokens.
 
-        A length is that of the source and what its translation may grow to, `most` tokens at most.
+        This bounds the memory. A length is that of the source and what its translation may grow to, `most`
+        tokens at most.
         """
         lengths = []
         for start in range(0, len(requests), SLICE):

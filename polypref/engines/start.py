@@ -17,10 +17,10 @@ from polypref.store.workdir import Workdir
 
 
 def open_engine(config: EngineConfig, name: str, workdir: Workdir) -> Engine:
-    """Return the engine that `config` describes, called `name` in the tables; its first request loads the
-    weights.
+    """Return the engine that `config` describes, called `name` in the tables.
 
-    Raises InputError if the model cannot be found, Unavailable if the Hub is away.
+    Its first request loads the weights. Raises InputError if the model cannot be found, Unavailable if the
+    Hub is away.
     """
     match config:
         case HttpGenerator():

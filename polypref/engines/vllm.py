@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Failure, Request
-from polypref.engines.checkpoints import load_tokenizer
+from polypref.engines.checkpoints import CheckpointEngine, load_tokenizer
 from polypref.engines.config import HttpGenerator, VllmGenerator, VllmRewardModel, VllmServer
 from polypref.engines.http import HttpEngine
 from polypref.errors import InputError, PolyprefError, Unavailable
@@ -32,16 +32,16 @@ STOP_SECONDS = 20.0
 POLL_SECONDS = 0.5
 
 
-class VllmEngine(ABC):
+class VllmEngine(CheckpointEngine, ABC):
     """A server for one model, started by the first call."""
 
+    config: VllmServer
     task_arguments: tuple[str, ...] = ()
     path = "/v1"
 
     def __init__(self, config: VllmServer, name: str, model: ResolvedModel, logs: Path) -> None:
-        self.name, self.config, self.resolved = name, config, model
+        super().__init__(config, name, model)
         self.log = logs / f"vllm-{name}.log"
-        self.fingerprint = model.fingerprint(config.identity())
         self.concurrency = config.concurrency
         self._server: subprocess.Popen[bytes] | None = None
         self._clients: list[HttpEngine] = []  # one a start: calls may still be under way on an earlier one

@@ -1,5 +1,4 @@
-"""The answer log: every answer an engine gave, by the key of its request, so that nothing is asked or paid
-for twice.
+"""The answer log: the answers of an engine by the keys of their requests, so that nothing is asked twice.
 
 A record is one line, a JSON list of [key, answer] pairs, written by one write(): a kill or a full disk leaves
 a whole line or a torn last one, which the next opening cuts off. Answers that were computed in one batch are
@@ -57,11 +56,11 @@ class LogFile:
 
 
 class AnswerLog:
-    """The log of one engine fingerprint: the file `path`, which this process alone writes, and the files of
-    `others`.
+    """The log of one engine fingerprint.
 
-    `spent` adds up the numbers in the answers that are called tokens and prompt_tokens. `index` is the
-    index's file, or None to index in memory; only the process that holds the work dir's lock may save it.
+    Only this process writes the file `path`; the files of `others` are read. `spent` adds up the numbers in
+    the answers that are called tokens and prompt_tokens. `index` is the index's file, or None to index in
+    memory; only the process that holds the work dir's lock may save it.
     """
 
     sync_every, sync_seconds = SYNC_EVERY, SYNC_SECONDS

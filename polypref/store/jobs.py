@@ -26,10 +26,10 @@ async def run_jobs(
     progress: Progress,
     room: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Run jobs in order and show the progress. The next one starts as soon as `room()` returns; without it,
-    one by one.
+    """Run jobs in order and show the progress.
 
-    Raises the first error of a job, with the others cancelled.
+    The next one starts as soon as `room()` returns, or without it once the last one is done. Raises the first
+    error of a job, with the others cancelled.
     """
     showing = asyncio.create_task(show_progress(progress))
     running: set[asyncio.Task[None]] = set()

@@ -1,9 +1,9 @@
-"""The lock of a work dir on object storage: a lease that expires, because the storage does not notice a dead
-holder.
+"""The lock of a work dir on object storage: a lease that expires.
 
-Leases are numbered objects. Once the last one has expired, a run takes over by creating the next number, with
-a PUT that fails if the object exists, so that only one of two runs gets it. A holder renews its own lease; if
-it is late and finds a newer one, it has lost the work dir.
+The storage would not notice that its holder died. Leases are numbered objects. Once the last one has expired,
+a run takes over by creating the next number, with a PUT that fails if the object exists, so that only one of
+two runs gets it. A holder renews its own lease; if it is late and finds a newer one, it has lost the work
+dir.
 """
 
 import json

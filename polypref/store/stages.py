@@ -1,5 +1,4 @@
-"""Stages: the parts of a table are made if they are missing, incomplete or out of date, and left alone
-otherwise.
+"""Stages: make the parts of a table that are missing, incomplete or out of date.
 
 A stage is a generator function from frames to a frame. It yields requests, is sent their answers in the same
 order, as often as it likes, and returns its rows. An answer of None is a call that failed for now: the stage
@@ -102,11 +101,11 @@ def without_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Asking[
 def make_parts(
     tasks: Iterable[PartTask], progress: Progress, open_engines: Callable[[], Answerer] | None = None
 ) -> None:
-    """Make the parts that are stale, in order, as many at once as keep the engines full; without engines one
-    by one.
+    """Make the parts that are stale, in order, as many at once as keep the engines full.
 
-    `open_engines` is called if there is at least one stale part. Reading, filtering and writing are done in
-    one thread beside the event loop, so that calls go on meanwhile.
+    Without engines they are made one by one. `open_engines` is called if there is at least one stale part.
+    Reading, filtering and writing are done in one thread beside the event loop, so that calls go on
+    meanwhile.
     """
     stale = stale_parts(tasks, progress)
     first = next(stale, None)

@@ -44,10 +44,10 @@ def is_local(path: Path) -> bool:
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn errors of a disk or of object storage into Unavailable, and a path that may not be used into
-    InputError.
+    """Turn errors of a disk or of object storage into Unavailable.
 
-    FileNotFoundError and FileExistsError pass: the caller knows what a file that is missing or there means.
+    A path that may not be used is an InputError. FileNotFoundError and FileExistsError pass: the caller knows
+    what a file that is missing or there means.
     """
     try:
         yield
