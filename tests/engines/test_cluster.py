@@ -154,7 +154,7 @@ def test_workers_hold_all_engines_of_a_stage(tmp_path: Path, nodes: Any) -> None
         ]
         with Meter(Budget(), workdir) as meter, Progress("ray", PARTS * ROWS) as progress:
             make_parts_on_ray(todo, progress, engines, workdir, Cluster(workers=2), meter)
-        assert progress.calls == 2 * PARTS * ROWS
+        assert progress.answers == 2 * PARTS * ROWS
         spent = json.loads((tmp_path / "spent.json").read_text())["engines"]
         assert {account["name"]: account["calls"] for account in spent.values()} == {"m": 240, "pseudo": 240}
         texts = [prompt[0]["content"] for prompt in read_parts(parts)["prompt"]]
