@@ -12,13 +12,14 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import ray
 
 from bench.spin import Spin
 from polypref.engines.base import Request
 from polypref.engines.cluster import Cluster, make_parts_on_ray
 from polypref.progress import Progress
-from polypref.schemas import rows_to_frame
+from polypref.schemas import TABLES
 from polypref.store.parts import Part
 from polypref.store.stages import PartTask
 from polypref.store.workdir import Workdir
@@ -59,7 +60,7 @@ def write_source(part: Part) -> None:
         key = f"{part.number * ROWS + number:016x}"
         prompt = [{"role": "user", "content": key}]
         rows.append({"prompt_id": key, "language": "eng_Latn", "prompt": prompt})
-    part.write(rows_to_frame(rows, "prompts"), "prompts", "k", 0)
+    part.write(pl.DataFrame(rows, schema=TABLES["prompts"]), "prompts", "k", 0)
 
 
 def answer_all(frame: Any) -> Any:

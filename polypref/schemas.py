@@ -6,9 +6,8 @@
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import polars as pl
 
@@ -128,16 +127,6 @@ def cast(frame: pl.DataFrame, table: str) -> pl.DataFrame:
         values = " ".join(map(str, repeated.select(key).row(0)))
         raise InputError(f"{table}: several rows have the key {values}; every row needs its own")
     return frame
-
-
-def rows_to_frame(rows: Iterable[Mapping[str, Any]], table: str) -> pl.DataFrame:
-    """Return a frame of `table` from dictionaries; a column that a row does not name is null there."""
-    schema = TABLES[table]
-    columns: dict[str, list[object]] = {name: [] for name in schema}
-    for row in rows:
-        for name, values in columns.items():
-            values.append(row.get(name))
-    return cast(pl.DataFrame(columns, schema=schema, strict=False), table)
 
 
 def normalised(messages: Sequence[Message]) -> list[dict[str, str]]:

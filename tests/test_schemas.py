@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from polypref.errors import InputError
-from polypref.schemas import KEYS, TABLES, cast, prompt_id, rows_to_frame, split_of, uniform
+from polypref.schemas import KEYS, TABLES, cast, prompt_id, split_of, uniform
+from tests.frames import rows_to_frame
 
 
 def user(text: str) -> list[dict[str, str]]:

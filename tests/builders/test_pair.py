@@ -7,7 +7,7 @@ import pytest
 
 from polypref.builders.pair import choose, make_pairs
 from polypref.builders.recipe import Pair
-from polypref.schemas import rows_to_frame
+from tests.frames import rows_to_frame
 
 
 def candidate(

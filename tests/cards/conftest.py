@@ -18,7 +18,8 @@ from hubserver import HubServer
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import stage_rows
 from polypref.languages.codes import PAPER_23
-from polypref.schemas import prompt_id, rows_to_frame
+from polypref.schemas import prompt_id
+from tests.frames import rows_to_frame
 
 ROOT = Path(__file__).parents[2]
 CLIENT = """

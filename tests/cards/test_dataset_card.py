@@ -22,7 +22,8 @@ from polypref.cards.metadata import dataset_metadata
 from polypref.cards.render import format_number
 from polypref.errors import InputError
 from polypref.languages.codes import LANGUAGES
-from polypref.schemas import hash16, rows_to_frame
+from polypref.schemas import hash16
+from tests.frames import rows_to_frame
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva", "nob_Latn"]
 

@@ -12,7 +12,8 @@ from polypref.cards.dataset import publishable_facts
 from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
 from polypref.cards.funnel import counts_by_language, stage_rows
 from polypref.errors import InputError
-from polypref.schemas import SCHEMA_VERSION, TABLES, rows_to_frame, split_of
+from polypref.schemas import SCHEMA_VERSION, TABLES, split_of
+from tests.frames import rows_to_frame
 
 CODES = ["deu_Latn", "eng_Latn", "hin_Deva"]
 

@@ -26,10 +26,11 @@ from polypref.engines.pool import open_pool
 from polypref.engines.pseudo import PseudoEngine
 from polypref.errors import BudgetReached, InputError
 from polypref.progress import Progress
-from polypref.schemas import MESSAGES, rows_to_frame
+from polypref.schemas import MESSAGES
 from polypref.store.parts import read_parts
 from polypref.store.stages import Asking, PartTask, make_parts
 from polypref.store.workdir import Workdir
+from tests.frames import rows_to_frame
 
 ROOT = Path(__file__).parent.parent.parent
 PARTS, ROWS = 12, 20

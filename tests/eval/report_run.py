@@ -6,8 +6,9 @@ from typing import Any
 
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import stage_rows
-from polypref.schemas import prompt_id, rows_to_frame
+from polypref.schemas import prompt_id
 from polypref.training.dpo import METHOD
+from tests.frames import rows_to_frame
 
 ATTACK = "<script>alert(1)</script> & \"quoted\" <b onclick='x'>"
 FUNNEL = [

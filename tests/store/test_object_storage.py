@@ -12,10 +12,11 @@ import pytest
 from s3_server import s3_server
 
 from polypref.errors import InputError, Unavailable
-from polypref.schemas import hash32, rows_to_frame
+from polypref.schemas import hash32
 from polypref.store import lease
 from polypref.store.storage import create_object, open_path, read_json, write_json
 from polypref.store.workdir import Workdir
+from tests.frames import rows_to_frame
 
 pytest.importorskip("s3fs")
 pytest.importorskip("moto")

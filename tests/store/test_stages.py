@@ -8,9 +8,9 @@ import pytest
 
 from polypref.errors import InputError
 from polypref.progress import Progress
-from polypref.schemas import rows_to_frame
 from polypref.store.parts import Part
 from polypref.store.stages import Asking, PartTask, make_parts, without_requests
+from tests.frames import rows_to_frame
 
 
 class Echo:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from polypref.cards.folder import write_dataset
-from polypref.schemas import prompt_id, rows_to_frame
+from polypref.schemas import prompt_id
+from tests.frames import rows_to_frame
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ import polars as pl
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.imports import import_scores, read_by_language, split_into_parts
 from polypref.builders.tables.read import Table
-from polypref.schemas import rows_to_frame
+from tests.frames import rows_to_frame
 
 PROMPTS = rows_to_frame(
     [
