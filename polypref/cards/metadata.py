@@ -78,6 +78,14 @@ def content_sha256(files: Iterable[File]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
+def rows_by_split(files: Iterable[File]) -> dict[str, int]:
+    """Return the rows that the files of each split have together."""
+    rows = {"train": 0, "test": 0}
+    for file in files:
+        rows[file["split"]] += file["rows"]
+    return rows
+
+
 def _size_category(rows: int) -> str:
     for limit, category in SIZES.items():
         if rows < limit:

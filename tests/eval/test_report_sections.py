@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from polypref.cards.funnel import stage_rows, without_languages
-from polypref.eval.report.formats import duration, points
 from polypref.eval.report.funnel import completion_tables, prompt_table
+from polypref.eval.report.page import duration, points
 from polypref.eval.report.samples import sampled_languages
 from polypref.eval.report.training import training_runs
 from tests.eval.report_run import FUNNEL, PAIRS
@@ -24,7 +24,11 @@ def test_a_prompt_that_went_nowhere_is_unaccounted_for() -> None:
         "pairs",
     ]
     assert table.rows()["eng_Latn"] == [7, 0, 0, 2, 0, 0, 5, 0]
-    assert (table.ended("aside"), table.ended("reason"), table.left_out()) == (1100, 117, 102)
+    assert (table.ended("aside"), table.ended("reason"), table.ended("reason", "prompt left out")) == (
+        1100,
+        117,
+        102,
+    )
     assert table.headings() == [("prompt left out", 3), ("no pair", 2), ("", 2)]
     whole = prompt_table(without_languages(FUNNEL, ["eng_Latn"]), PAIRS)
     assert whole is not None

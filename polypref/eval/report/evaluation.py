@@ -4,17 +4,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from polypref.cards.charts import MINUS, Range, axis, extent, position
-from polypref.eval.report.formats import measure
+from polypref.cards.charts import MINUS, Range, axis, extent
 from polypref.eval.report.json_files import read_object
-from polypref.languages.codes import by_name
-
-JUDGES = {"oracle": "the oracle (it knows the right answers)", "reward_model": "the reward model"}
-
-
-def describe_judge(name: str) -> str:
-    """Return a judge's name, with a word on what it knows where the name does not say it."""
-    return JUDGES.get(name, name)
 
 
 def evaluations(rundir: Path) -> list[dict[str, Any]]:
@@ -31,36 +22,18 @@ def _evaluation(path: Path, folder: Path) -> dict[str, Any]:
     for model, by_judge in result["winrate"].items():
         for judge in judges:
             if judge in by_judge:
-                names = {"model": model, "judge": judge, "base": result["base"]}
-                rows.append({**names, **by_judge[judge]})
-    over = _range(rows)
-    for row in rows:
-        row |= _place(row, over)
-        row["by_language"] = _by_language(row["languages"])
-    means = {}
-    for model in result["models"]:
-        means[model] = [measure(result["mean_score"][judge][model]["all"]) for judge in judges]
+                rows.append({"model": model, "judge": judge, **by_judge[judge]})
     data = Path(result["prompts"]["name"])
     return {
         "name": path.parent.relative_to(folder).as_posix().replace(".", ""),  # empty for eval/winrate.json
         "result": result,
         "data": data.name if data.is_absolute() else str(data),
         "judges": judges,
-        "descriptions": [describe_judge(judge) for judge in judges],
-        "ticks": _ticks(over),
-        "zero": position(0, over),
         "rows": rows,
-        "means": means,
     }
 
 
-def _by_language(languages: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    over = _range(languages.values())
-    rows = {code: {**languages[code], **_place(languages[code], over)} for code in by_name(languages)}
-    return {"ticks": _ticks(over), "zero": position(0, over), "rows": rows}
-
-
-def _range(rows: Iterable[Mapping[str, Any]]) -> Range:
+def interval_range(rows: Iterable[Mapping[str, Any]]) -> Range:
     """Return the range of all intervals; zero, where nothing is gained or lost, is always in it."""
     ends = [0.0]
     for row in rows:
@@ -68,13 +41,8 @@ def _range(rows: Iterable[Mapping[str, Any]]) -> Range:
     return extent(ends, padding=0.06)
 
 
-def _place(row: Mapping[str, Any], over: Range) -> dict[str, Any]:
-    """Return the positions of a difference and of the ends of its interval, in percent."""
-    ends = [row["difference"] if row[name] is None else row[name] for name in ("low", "high")]
-    return {"at": position(row["difference"], over), "ends": [position(end, over) for end in ends]}
-
-
-def _ticks(over: Range) -> list[tuple[str, float]]:
+def points_axis(over: Range) -> list[tuple[str, float]]:
+    """Return the label, in percentage points, and the position of every tick."""
     return axis(over, label=_points_label)
 
 

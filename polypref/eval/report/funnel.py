@@ -8,7 +8,6 @@ from typing import Literal
 from polypref.cards.funnel import FunnelRow, counts_by_language, kept_by_language, reasons, stages
 
 NOT_JUDGED = {"not_sampled", "prompt_rejected"}  # reasons that say nothing about the row itself
-LEFT_OUT, NO_PAIR = "prompt left out", "no pair"  # headings over the columns of a stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +44,13 @@ class FunnelTable:
         groups = groupby(self.columns, lambda column: column.heading)
         return [(heading, len(list(columns))) for heading, columns in groups]
 
-    def ended(self, kind: str) -> int:
-        """Return how many rows of all languages ended in columns of this kind."""
-        return sum(sum(column.counts.values()) for column in self.columns if column.kind == kind)
-
-    def left_out(self) -> int:
-        """Return how many prompts a filter rejected; prompts that made no pair are not among them."""
-        columns = [
-            column for column in self.columns if column.heading == LEFT_OUT and column.kind == "reason"
-        ]
-        return sum(sum(column.counts.values()) for column in columns)
+    def ended(self, kind: str, heading: str | None = None) -> int:
+        """Return how many rows of all languages ended in columns of this kind, below this heading or any."""
+        ended = 0
+        for column in self.columns:
+            if column.kind == kind and heading in (None, column.heading):
+                ended += sum(column.counts.values())
+        return ended
 
 
 def prompt_table(funnel: Sequence[FunnelRow], built: Collection[str]) -> FunnelTable | None:
@@ -65,7 +61,9 @@ def prompt_table(funnel: Sequence[FunnelRow], built: Collection[str]) -> FunnelT
     entered = _entered(funnel, "prompts")
     if not entered:
         return None
-    columns = _reason_columns(funnel, "prompts", LEFT_OUT) + _reason_columns(funnel, "pairs", NO_PAIR)
+    columns = _reason_columns(funnel, "prompts", "prompt left out") + _reason_columns(
+        funnel, "pairs", "no pair"
+    )
     kept = Column("pairs", "kept", kept_by_language(funnel, "pairs"))
     not_built, unaccounted = {}, {}
     for code, rows in entered.items():

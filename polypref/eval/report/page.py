@@ -8,19 +8,18 @@ import math
 from pathlib import Path
 from typing import Any
 
-from polypref.cards.charts import css_variables
-from polypref.cards.folder import Facts, read_facts
+from polypref.cards.charts import MINUS, axis, css_variables, position
+from polypref.cards.folder import read_facts
+from polypref.cards.render import format_number
 from polypref.errors import InputError
-from polypref.eval.report.evaluation import evaluations
-from polypref.eval.report.figures import key_figures
-from polypref.eval.report.formats import duration, measure, points
+from polypref.eval.report.evaluation import evaluations, interval_range, points_axis
 from polypref.eval.report.funnel import completion_tables, prompt_table
 from polypref.eval.report.json_files import read_object
 from polypref.eval.report.pairs import language_lines, score_histograms
 from polypref.eval.report.samples import sample_pairs
 from polypref.eval.report.training import training_runs
 from polypref.files import write_atomically
-from polypref.languages.codes import LANGUAGES
+from polypref.languages.codes import LANGUAGES, by_name
 
 LONGEST = 4000  # characters of a sample's message that are shown
 
@@ -43,40 +42,40 @@ def view(rundir: Path) -> dict[str, Any]:
     facts = read_facts(folder)
     if facts is None:
         raise InputError(f"{folder}: found no facts.json, expected the published pairs of a run")
-    prompts = prompt_table(facts["funnel"], facts["languages"])
     completions = completion_tables(facts["funnel"])
-    winrates = evaluations(rundir)
     has_pairs = any(language["files"] for language in facts["languages"].values())
+    results = rundir / "results.json"
     return {
         "facts": facts,
-        "figures": key_figures(facts, prompts, completions, winrates),
-        "prompts": prompts,
+        "prompts": prompt_table(facts["funnel"], facts["languages"]),
         "completions": completions,
+        "rejected_completions": sum(table.ended("reason") for table in completions),
         "languages": language_lines(facts),
         "scores": score_histograms(folder) if has_pairs else None,
         "samples": sample_pairs(rundir / "published", facts),
         "runs": training_runs(rundir / "checkpoints"),
-        "winrates": winrates,
-        **_provenance(facts),
-        "seconds": _seconds(rundir / "results.json"),
+        "winrates": evaluations(rundir),
+        "seconds": read_object(results).get("seconds") if results.exists() else None,
     }
 
 
-def _provenance(facts: Facts) -> dict[str, list[Any]]:
-    """Return the models, sources and recipes of all builds that the published pairs come from."""
-    models: list[Any] = []
-    sources: list[str] = []
-    recipes: list[str] = []
-    for build in facts["builds"].values():
-        models += build["models"]
-        sources += [source for source in build["sources"] if source not in sources]
-        if build["recipe"] and build["recipe"] not in recipes:
-            recipes.append(build["recipe"])
-    return {"models": models, "sources": sources, "recipes": recipes}
+def measure(value: float | None) -> str:
+    """Return a measured number in four digits; nothing for None."""
+    return format_number(value).replace("-", MINUS)
 
 
-def _seconds(path: Path) -> float | None:
-    return read_object(path).get("seconds") if path.exists() else None
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", MINUS)
+
+
+def duration(seconds: float) -> str:
+    """Return a time to the second, or to the minute from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _environment() -> Any:
@@ -95,11 +94,16 @@ def _environment() -> Any:
         "measure": measure,
         "points": points,
         "duration": duration,
+        "position": position,
     }
     environment.globals |= {
         "LANGUAGES": LANGUAGES,
         "LONGEST": LONGEST,
+        "axis": axis,
+        "by_name": by_name,
         "css_variables": css_variables,
+        "interval_range": interval_range,
+        "points_axis": points_axis,
         "sqrt": lambda share: math.sqrt(max(share, 0.0)),  # a share of unaccounted rows may be negative
     }
     return environment

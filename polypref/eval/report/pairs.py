@@ -4,52 +4,37 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from polypref.cards.charts import axis, bars, extent, position, score_range
+from polypref.cards.charts import axis, bars, extent, score_range
 from polypref.cards.folder import Facts
 from polypref.cards.load import scan_published
-from polypref.languages.codes import by_name
+from polypref.cards.metadata import rows_by_split
+from polypref.languages.codes import LANGUAGES, by_name
 
-SIDES = ("chosen", "rejected")
 SCORES = ("chosen_score", "rejected_score", "margin")
 BINS = 36
-
-
-def rows_by_split(language: Mapping[str, Any]) -> dict[str, int]:
-    """Return the rows of one language of facts.json in each split."""
-    rows = {"train": 0, "test": 0}
-    for file in language["files"]:
-        rows[file["split"]] += file["rows"]
-    return rows
 
 
 def language_lines(facts: Facts) -> dict[str, Any]:
     """Return a line for every language, with its scores on one scale for all."""
     languages: Mapping[str, Any] = facts["languages"]
-    most = max((sum(rows_by_split(language).values()) for language in languages.values()), default=0)
     origins = _values(languages, "chosen_origin")
     by = "origin" if len(origins) > 1 else "model"  # one origin says nothing; the models may
     values = origins if by == "origin" else _values(languages, "chosen_model")
-    over = score_range(
-        (language["quantiles"] for language in languages.values()), [f"{side}_score" for side in SIDES]
-    )
     lines = []
     for code in by_name(languages):
-        language, rows = languages[code], rows_by_split(languages[code])
-        quantiles = {side: language["quantiles"][f"{side}_score"] for side in SIDES}
-        shares = _shares(language["counts"][f"chosen_{by}"], values)
+        rows = rows_by_split(languages[code]["files"])
         lines.append(
             {
                 "code": code,
+                "script": LANGUAGES[code].script,
                 "rows": rows,
-                "widths": {split: 100 * count / max(most, 1) for split, count in rows.items()},
-                "shares": shares,
-                "label": _label(shares, by),
-                "margin": language["quantiles"]["margin"].get("p50"),
-                "medians": {side: quantiles[side].get("p50") for side in SIDES},
-                "boxes": {side: _positions(quantiles[side], over) for side in SIDES},
+                "total": sum(rows.values()),
+                "shares": _shares(languages[code]["counts"][f"chosen_{by}"], values),
+                "quantiles": languages[code]["quantiles"],
             }
         )
-    return {"by": by, "values": values, "ticks": axis(over), "lines": lines}
+    over = score_range([line["quantiles"] for line in lines], SCORES[:2])
+    return {"by": by, "values": values, "over": over, "lines": lines}
 
 
 def score_histograms(folder: Path) -> dict[str, Any] | None:
@@ -87,14 +72,3 @@ def _values(languages: Mapping[str, Any], column: str) -> list[str]:
 def _shares(counts: Mapping[str, int], values: Sequence[str]) -> list[tuple[str, float]]:
     total = sum(counts.values())
     return [(value, counts.get(value, 0) / total) for value in values] if total else []
-
-
-def _label(shares: Sequence[tuple[str, float]], by: str) -> tuple[str, float] | None:
-    """Return the share that is written out: of origins the first (native) one, of models the largest."""
-    if by == "model":
-        return max(shares, key=lambda share: share[1], default=None)
-    return shares[0] if shares else None
-
-
-def _positions(quantiles: Mapping[str, float], over: tuple[float, float]) -> dict[str, float]:
-    return {name: position(value, over) for name, value in quantiles.items()}

@@ -8,7 +8,7 @@ import polars as pl
 
 from polypref.cards.folder import Facts, read_facts
 from polypref.cards.load import scan_published
-from polypref.eval.report.pairs import rows_by_split
+from polypref.cards.metadata import rows_by_split
 from polypref.languages.codes import LANGUAGES
 from polypref.schemas import uniform
 
@@ -35,7 +35,9 @@ def sampled_languages(pairs: Mapping[str, int], count: int = SAMPLES) -> list[st
 
 def sample_pairs(published: Path, facts: Facts) -> list[dict[str, Any]]:
     """Return one pair of each sampled language, with its prompt in English where there is one."""
-    counts = {code: sum(rows_by_split(language).values()) for code, language in facts["languages"].items()}
+    counts = {}
+    for code, language in facts["languages"].items():
+        counts[code] = sum(rows_by_split(language["files"]).values())
     samples = []
     for code in sampled_languages(counts):
         pairs = scan_published(published / "pairs", languages=[code])

@@ -24,16 +24,7 @@ def training_runs(folder: Path) -> list[dict[str, Any]]:
                 curves[title] = points
                 values.setdefault(title, []).extend(value for _, value in points)
         settings = _settings(record["key"]) if record else {}
-        control = record is not None and bool(record["key"].get("control"))
-        runs.append(
-            {
-                "name": path.parent.name,
-                "record": record,
-                "settings": settings,
-                "control": control,
-                "curves": curves,
-            }
-        )
+        runs.append({"name": path.parent.name, "record": record, "settings": settings, "curves": curves})
     for run in runs:
         run["charts"] = [
             curve_svg(title, curve, extent(values[title])) for title, curve in run["curves"].items()
