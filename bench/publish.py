@@ -23,7 +23,7 @@ import polars as pl
 from huggingface_hub import HfApi
 
 from bench.table import Row, show
-from polypref.cards.dataset import push_dataset
+from polypref.cards.dataset import dataset_publication
 from polypref.cards.folder import write_dataset
 from polypref.cards.push import Options
 from polypref.languages.codes import PAPER_23
@@ -87,7 +87,7 @@ def compared(usages: list[Usage], rival: list[Usage]) -> str:
 
 
 def push_in_turns(folder: Path, mode: str) -> tuple[list[Usage], list[Usage]]:
-    """Push the same folder to the same server by upload_folder and by push_dataset, in turns."""
+    """Push the same folder to the same server by upload_folder and by dataset_publication, in turns."""
     hub = folder / f"hub-{mode}"
     usages: dict[str, list[Usage]] = {"upload_folder": [], "push": []}
     with hub_server(hub) as environment:
@@ -181,7 +181,7 @@ def act(action: str, folder: Path, repo: str) -> None:
             shutil.rmtree(folder / "pairs", ignore_errors=True)
             write_dataset(folder / "pairs", "pairs", parts, FACTS)
         case "push":
-            push_dataset(folder / "pairs", repo, Options())
+            dataset_publication(folder / "pairs", repo, Options()).push()
         case "upload_folder":
             HfApi().create_repo(repo, repo_type="dataset")
             HfApi().upload_folder(folder_path=folder / "pairs", repo_id=repo, repo_type="dataset")

@@ -7,16 +7,7 @@ from typing import Any
 
 from polypref.cards.licences import resolve_license
 from polypref.cards.model_card import documents
-from polypref.cards.push import (
-    Contents,
-    LocalFile,
-    Options,
-    Plan,
-    Pushed,
-    Snapshot,
-    plan_contents,
-    push_contents,
-)
+from polypref.cards.push import Contents, Options, Publication, Pushed, Snapshot
 from polypref.errors import InputError
 from polypref.files import file_sha256
 
@@ -35,20 +26,18 @@ def finished_checkpoints(run: Path) -> Iterator[Path]:
             yield path.parent
 
 
-def push_checkpoint(folder: Path, repo: str, options: Options, facts: Mapping[str, Any]) -> Pushed:
-    """Publish a checkpoint as the model `repo`, in one commit of the files that changed.
+def checkpoint_publication(
+    folder: Path, repo: str, options: Options, facts: Mapping[str, Any]
+) -> Publication:
+    """Return the publication of a checkpoint as the model `repo`, in one commit of the files that changed.
 
-    facts: from `checkpoint_facts`.
-    Raises InputError and Unavailable as `polypref.cards.push.push_contents` does.
+    facts: from `checkpoint_facts`. All files are read, for their SHA-256.
     """
-    files = _files(folder)
-    return push_contents(repo, "model", options, lambda snapshot: _contents(snapshot, folder, files, facts))
-
-
-def plan_checkpoint(folder: Path, repo: str, options: Options, facts: Mapping[str, Any]) -> Plan:
-    """Return what `push_checkpoint` would change."""
-    files = _files(folder)
-    return plan_contents(repo, "model", options, lambda snapshot: _contents(snapshot, folder, files, facts))
+    files = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and not path.name.startswith(".") and path.name != "README.md":
+            files[path.name] = file_sha256(path)
+    return Publication(repo, "model", options, lambda snapshot: _contents(snapshot, folder, files, facts))
 
 
 def checkpoint_facts(
@@ -97,18 +86,13 @@ def read_training(folder: Path) -> dict[str, Any]:
     return facts
 
 
-def _files(folder: Path) -> dict[str, LocalFile]:
-    """Return the checkpoint's files by name. Reads all of them, for their SHA-256."""
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    return {path.name: LocalFile(path, file_sha256(path)) for path in paths if path.name != "README.md"}
-
-
 def _contents(
-    snapshot: Snapshot, folder: Path, files: Mapping[str, LocalFile], facts: Mapping[str, Any]
+    snapshot: Snapshot, folder: Path, files: Mapping[str, str], facts: Mapping[str, Any]
 ) -> Contents:
     """Return the files and the card; weights of an earlier checkpoint, cut into other shards, are stale."""
     weights = [path for path in snapshot.files if "/" not in path and path.endswith(WEIGHTS)]
     return Contents(
+        folder=folder,
         files=files,
         documents=documents({**facts, "name": snapshot.repo}, snapshot.read("README.md")),
         stale=tuple(path for path in weights if path not in files),

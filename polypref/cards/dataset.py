@@ -4,7 +4,7 @@ Languages that only the repository has stay in it and in its card, and so does t
 wrote there.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from polypref.cards.folder import (
@@ -14,71 +14,28 @@ from polypref.cards.folder import (
     documents,
     merge_facts,
     parse_facts,
-    require_facts,
+    publishable_facts,
 )
-from polypref.cards.funnel import without_languages
-from polypref.cards.licences import licensed_parts, resolve_license
 from polypref.cards.markers import as_list, split_card
-from polypref.cards.push import (
-    Contents,
-    LocalFile,
-    Options,
-    Plan,
-    Pushed,
-    Snapshot,
-    plan_contents,
-    push_contents,
-)
+from polypref.cards.metadata import rows_by_split
+from polypref.cards.push import Contents, Options, Publication, Pushed, Snapshot
 from polypref.errors import InputError
 
 
-def push_dataset(
+def dataset_publication(
     folder: Path, repo: str, options: Options, related: Mapping[str, Pushed] | None = None
-) -> Pushed:
-    """Publish `folder` as the dataset `repo` (ORG/NAME), in one commit of the files that changed.
+) -> Publication:
+    """Return the publication of `folder` as the dataset `repo` (ORG/NAME), in one commit of what changed.
 
     related: the repositories beside it, by table, for its card to point to.
 
-    Raises InputError: no licence or conflicting ones, no token, no right to write, columns that differ
-    from those of the languages that stay, a folder that was changed by hand; Unavailable: the Hub keeps
-    failing.
+    Raises InputError as `publishable_facts` does. Pushing and planning raise it also for columns that differ
+    from those of the languages that stay, and for a folder that was changed by hand.
     """
     facts = publishable_facts(folder, options.languages)
-    return push_contents(
+    return Publication(
         repo, "dataset", options, lambda snapshot: _contents(snapshot, folder, facts, related or {})
     )
-
-
-def plan_dataset(folder: Path, repo: str, options: Options) -> Plan:
-    """Return what `push_dataset` would change, except for the commits of the repositories beside it."""
-    facts = publishable_facts(folder, options.languages)
-    return plan_contents(repo, "dataset", options, lambda snapshot: _contents(snapshot, folder, facts, {}))
-
-
-def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> Facts:
-    """Return the folder's facts.json, of these languages alone.
-
-    Raises InputError: no facts.json, a language that it does not have, licences in conflict, or a file
-    that is not the one described.
-    """
-    facts = require_facts(folder)
-    if languages is not None:
-        for code in languages:
-            if code not in facts["languages"]:
-                raise InputError(f"{folder}: no language {code!r}; found {', '.join(facts['languages'])}")
-        others = facts["languages"].keys() - set(languages)
-        facts = {
-            **facts,
-            "languages": {code: facts["languages"][code] for code in languages},
-            "funnel": without_languages(facts["funnel"], others),
-        }
-    for file in described_files(facts):
-        path = folder / file["path"]
-        size = path.stat().st_size if path.is_file() else None
-        if size != file["bytes"]:
-            problem = "missing" if size is None else f"{size:,} bytes"
-            raise InputError(f"{path}: {problem}; expected {file['bytes']:,} bytes, as facts.json says")
-    return {**facts, "license": resolve_license(facts["license"], licensed_parts(facts))}
 
 
 def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[str, Pushed]) -> Contents:
@@ -94,14 +51,13 @@ def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[s
     new = merge_facts(old, {**facts, "name": repo, "related": pointers})
     draft = folder / "README.md"
     written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
-    files = {
-        file["path"]: LocalFile(folder / file["path"], file["sha256"]) for file in described_files(facts)
-    }
+    files = {file["path"]: file["sha256"] for file in described_files(facts)}
     folders = tuple(f"data/{code}/" for code in facts["languages"])
     shards = [path for path in snapshot.files if path.startswith(folders) and path.endswith(".parquet")]
     languages = list(facts["languages"])
     names = ", ".join(languages) if len(languages) <= 3 else f"{len(languages)} languages"
     return Contents(
+        folder=folder,
         files=files,
         documents=written,
         stale=tuple(path for path in shards if path not in files),
@@ -139,20 +95,11 @@ def _pointer(pushed: Pushed, old: Mapping[str, str] | None) -> dict[str, str]:
 
 def _row_changes(old: Facts | None, new: Facts) -> tuple[str, ...]:
     """Return a line for each language and split whose number of rows changes."""
-    before = _rows_by_split(old) if old else {}
-    after = _rows_by_split(new)
+    before = old["languages"] if old else {}
     lines = []
-    for code, split in sorted({*before, *after}):
-        old_rows, new_rows = before.get((code, split), 0), after.get((code, split), 0)
-        if old_rows != new_rows:
-            lines.append(f"{code} {split}: {old_rows:,} -> {new_rows:,} rows")
+    for code, entry in sorted(new["languages"].items()):
+        old_rows = rows_by_split(before[code]["files"] if code in before else ())
+        for split, rows in sorted(rows_by_split(entry["files"]).items()):
+            if rows != old_rows[split]:
+                lines.append(f"{code} {split}: {old_rows[split]:,} -> {rows:,} rows")
     return tuple(lines)
-
-
-def _rows_by_split(facts: Facts) -> dict[tuple[str, str], int]:
-    rows: dict[tuple[str, str], int] = {}
-    for code, entry in facts["languages"].items():
-        for file in entry["files"]:
-            key = code, file["split"]
-            rows[key] = rows.get(key, 0) + file["rows"]
-    return rows

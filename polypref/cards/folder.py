@@ -130,6 +130,32 @@ def require_facts(folder: Path) -> Facts:
     return facts
 
 
+def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> Facts:
+    """Return the folder's facts.json, of these languages alone.
+
+    Raises InputError: no facts.json, a language that it does not have, licences in conflict, or a file
+    that is not the one described.
+    """
+    facts = require_facts(folder)
+    if languages is not None:
+        for code in languages:
+            if code not in facts["languages"]:
+                raise InputError(f"{folder}: no language {code!r}; found {', '.join(facts['languages'])}")
+        others = facts["languages"].keys() - set(languages)
+        facts = {
+            **facts,
+            "languages": {code: facts["languages"][code] for code in languages},
+            "funnel": without_languages(facts["funnel"], others),
+        }
+    for file in described_files(facts):
+        path = folder / file["path"]
+        size = path.stat().st_size if path.is_file() else None
+        if size != file["bytes"]:
+            problem = "missing" if size is None else f"{size:,} bytes"
+            raise InputError(f"{path}: {problem}; expected {file['bytes']:,} bytes, as facts.json says")
+    return {**facts, "license": resolve_license(facts["license"], licensed_parts(facts))}
+
+
 def parse_facts(text: str, where: str) -> Facts:
     """Return facts.json from its text. Raises InputError, naming `where`, if it cannot be read."""
     try:

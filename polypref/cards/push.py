@@ -6,7 +6,7 @@ cards/dataset.py and cards/checkpoint.py decide what a repository should contain
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from pathlib import Path
@@ -76,22 +76,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalFile:
-    """A file on disk, and the SHA-256 that it must still have when it is uploaded."""
-
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
 class Contents:
     """The contents that a repository should have, by path. Files that are named nowhere stay as they are.
 
-    documents: files that are written for this repository. stale: files to delete.
+    files: {path in `folder` and in the repository: the SHA-256 that the file must still have when it is
+    uploaded}. documents: files that are written for this repository. stale: files to delete.
     message: the title of the commit. row_changes: lines about rows for a dry run.
     """
 
-    files: Mapping[str, LocalFile]
+    folder: Path
+    files: Mapping[str, str]
     documents: Mapping[str, bytes]
     stale: tuple[str, ...]
     message: str
@@ -128,82 +122,139 @@ class Plan:
         return lines + [f"  {line}" for line in diff]
 
 
-ContentsOf = Callable[[Snapshot], Contents]  # called for each attempt, with what the Hub has then
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A repository (ORG/NAME) and the contents that it is to have.
 
-
-def push_contents(repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Pushed:
-    """Give `repo` (ORG/NAME) its contents in one commit of the files that differ; no commit if none does.
-
-    Raises InputError: no token, no right to write, a file that changed on disk, or what `contents_of`
-    refuses; Unavailable: the Hub keeps failing.
+    contents_of: called for each attempt, with what the Hub has then.
     """
-    from huggingface_hub import HfApi, get_token
 
-    if not get_token():
-        raise InputError(f"{repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
-    api = HfApi()
-    return call_hub(repo, options.revision, lambda: _push(api, repo, kind, options, contents_of))
+    repo: str
+    kind: Kind
+    options: Options
+    contents_of: Callable[[Snapshot], Contents]
 
+    def push(self) -> Pushed:
+        """Give the repository its contents in one commit of the files that differ; no commit if none does.
 
-def plan_contents(repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Plan:
-    """Return what `push_contents` would change, without changing anything."""
-    from huggingface_hub import HfApi
+        Raises InputError: no token, no right to write, a file that changed on disk, or what `contents_of`
+        refuses; Unavailable: the Hub keeps failing.
+        """
+        from huggingface_hub import get_token
 
-    api = HfApi()
+        if not get_token():
+            raise InputError(f"{self.repo}: no token to publish with; run `hf auth login` or set HF_TOKEN")
+        return call_hub(self.repo, self.options.revision, self._push)
 
-    def attempt() -> Plan:
-        return _plan(api, repo, kind, _find_head(api, repo, kind, options.revision), contents_of)
+    def plan(self) -> Plan:
+        """Return what `push` would change, without changing anything."""
+        return call_hub(self.repo, self.options.revision, lambda: self._plan(self._find_head()))
 
-    return call_hub(repo, options.revision, attempt)
+    @property
+    def _api(self) -> "HfApi":
+        from huggingface_hub import HfApi
 
+        return HfApi()
 
-def _push(api: "HfApi", repo: str, kind: Kind, options: Options, contents_of: ContentsOf) -> Pushed:
-    from huggingface_hub import CommitOperationDelete
+    def _push(self) -> Pushed:
+        from huggingface_hub import CommitOperationDelete
 
-    head = _prepare_head(api, repo, kind, options)
-    plan = _plan(api, repo, kind, head, contents_of)
-    digest = plan.contents.digest
-    if plan.is_empty():
-        page = f"{api.endpoint}/{'datasets/' if kind == 'dataset' else ''}{repo}"
-        return Pushed(repo, f"{page}/commit/{head}", head, False, digest)
-    message = options.message or plan.contents.message
-    if options.pr:
-        opened = _find_pull_request(api, repo, kind, message, contents_of)
-        if opened is not None:
-            url, commit = opened
-            return Pushed(repo, url, commit, False, digest)
-    deletions = [CommitOperationDelete(path) for path in plan.contents.stale]
-    info = api.create_commit(
-        repo,
-        [*plan.upload.values(), *deletions],
-        commit_message=message,
-        repo_type=kind,
-        revision=options.revision,
-        create_pr=options.pr,
-        parent_commit=head,
-    )
-    return Pushed(repo, str(info.pr_url if options.pr else info.commit_url), info.oid, True, digest)
+        head = self._prepare_head()
+        plan = self._plan(head)
+        digest = plan.contents.digest
+        if plan.is_empty():
+            page = f"{self._api.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
+            return Pushed(self.repo, f"{page}/commit/{head}", head, False, digest)
+        message = self.options.message or plan.contents.message
+        if self.options.pr:
+            opened = self._find_pull_request(message)
+            if opened is not None:
+                return opened
+        deletions = [CommitOperationDelete(path) for path in plan.contents.stale]
+        info = self._api.create_commit(
+            self.repo,
+            [*plan.upload.values(), *deletions],
+            commit_message=message,
+            repo_type=self.kind,
+            revision=self.options.revision,
+            create_pr=self.options.pr,
+            parent_commit=head,
+        )
+        url = str(info.pr_url if self.options.pr else info.commit_url)
+        return Pushed(self.repo, url, info.oid, True, digest)
 
+    def _plan(self, head: str | None) -> Plan:
+        from huggingface_hub import CommitOperationAdd
+        from huggingface_hub.hf_api import RepoFile
 
-def _plan(api: "HfApi", repo: str, kind: Kind, head: str | None, contents_of: ContentsOf) -> Plan:
-    from huggingface_hub import CommitOperationAdd
-    from huggingface_hub.hf_api import RepoFile
+        tree: Iterable[object] = ()
+        if head:
+            tree = self._api.list_repo_tree(self.repo, recursive=True, revision=head, repo_type=self.kind)
+        files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+        snapshot = Snapshot(self.repo, self.kind, head, files)
+        contents = self.contents_of(snapshot)
+        upload = {}
+        for path, content in contents.documents.items():
+            if not _has_content(files.get(path), content):
+                upload[path] = CommitOperationAdd(path, content)
+        for path, sha256 in contents.files.items():
+            file = contents.folder / path
+            if _has_file(files.get(path), file, sha256):
+                continue
+            upload[path] = CommitOperationAdd(path, file)
+            if upload[path].upload_info.sha256.hex() != sha256:
+                raise InputError(f"{file}: SHA-256 is not {sha256}; the file was changed")
+        return Plan(snapshot, contents, upload)
 
-    tree = api.list_repo_tree(repo, recursive=True, revision=head, repo_type=kind) if head else ()
-    files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
-    snapshot = Snapshot(repo, kind, head, files)
-    contents = contents_of(snapshot)
-    upload = {}
-    for path, content in contents.documents.items():
-        if not _has_content(files.get(path), content):
-            upload[path] = CommitOperationAdd(path, content)
-    for path, file in contents.files.items():
-        if _has_file(files.get(path), file):
-            continue
-        upload[path] = CommitOperationAdd(path, file.path)
-        if upload[path].upload_info.sha256.hex() != file.sha256:
-            raise InputError(f"{file.path}: SHA-256 is not {file.sha256}; the file was changed")
-    return Plan(snapshot, contents, upload)
+    def _prepare_head(self) -> str:
+        """Return the commit to build on, of a repository and branch that are created if missing.
+
+        The repository is gated as the options say.
+        """
+        api, repo, kind, options = self._api, self.repo, self.kind, self.options
+        # A pull request needs a repository: without one, repo_info raises the error.
+        if not options.pr and not api.repo_exists(repo, repo_type=kind):
+            api.create_repo(repo, repo_type=kind, private=options.private, exist_ok=True)
+        info = api.repo_info(repo, repo_type=kind)
+        if options.private and not info.private:
+            raise InputError(
+                f"{repo}: is a public repository; expected a private one "
+                "(make it private first, or leave out --private)"
+            )
+        if options.gated and info.gated != options.gated:
+            api.update_repo_settings(repo, gated=options.gated, repo_type=kind)
+        if options.revision is None:
+            return str(info.sha)
+        if not api.revision_exists(repo, options.revision, repo_type=kind):
+            api.create_branch(repo, branch=options.revision, repo_type=kind, exist_ok=True)
+        return str(api.repo_info(repo, revision=options.revision, repo_type=kind).sha)
+
+    def _find_head(self) -> str | None:
+        """Return the commit that a publication would build on; None if the repository does not exist."""
+        api, repo, kind, branch = self._api, self.repo, self.kind, self.options.revision
+        if not api.repo_exists(repo, repo_type=kind):
+            return None
+        if branch and not api.revision_exists(repo, branch, repo_type=kind):
+            branch = None  # it would be created from main
+        return str(api.repo_info(repo, revision=branch, repo_type=kind).sha)
+
+    def _find_pull_request(self, title: str) -> Pushed | None:
+        """Return an open pull request that makes these very changes already.
+
+        Without it, every run with --pr, and every retry after a lost answer, would open another one.
+        """
+        discussions = self._api.get_repo_discussions(
+            self.repo, repo_type=self.kind, discussion_type="pull_request", discussion_status="open"
+        )
+        for discussion in discussions:
+            if discussion.title != title:
+                continue
+            branch = f"refs/pr/{discussion.num}"
+            plan = self._plan(branch)
+            if plan.is_empty():
+                commit = self._api.repo_info(self.repo, revision=branch, repo_type=self.kind).sha
+                return Pushed(self.repo, discussion.url, str(commit), False, plan.contents.digest)
+        return None
 
 
 def _has_content(remote: "RepoFile | None", content: bytes) -> bool:
@@ -215,72 +266,8 @@ def _has_content(remote: "RepoFile | None", content: bytes) -> bool:
     return bool(remote.blob_id == hashlib.sha1(blob).hexdigest())
 
 
-def _has_file(remote: "RepoFile | None", file: LocalFile) -> bool:
+def _has_file(remote: "RepoFile | None", file: Path, sha256: str) -> bool:
     if remote is not None and remote.lfs:
-        return bool(remote.lfs.sha256 == file.sha256)
+        return bool(remote.lfs.sha256 == sha256)
     # Without LFS a file is small: the Hub refuses large ones.
-    return remote is not None and _has_content(remote, file.path.read_bytes())
-
-
-def _prepare_head(api: "HfApi", repo: str, kind: Kind, options: Options) -> str:
-    """Return the commit to build on, of a repository and branch that are created if missing.
-
-    The repository is gated as the options say.
-    """
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-
-    try:
-        info = api.repo_info(repo, repo_type=kind)
-    except GatedRepoError:
-        raise
-    except RepositoryNotFoundError:
-        if options.pr:
-            raise
-        api.create_repo(repo, repo_type=kind, private=options.private, exist_ok=True)
-        info = api.repo_info(repo, repo_type=kind)
-    if options.private and not info.private:
-        raise InputError(
-            f"{repo}: is a public repository; expected a private one "
-            "(make it private first, or leave out --private)"
-        )
-    if options.gated and info.gated != options.gated:
-        api.update_repo_settings(repo, gated=options.gated, repo_type=kind)
-    if options.revision is None:
-        return str(info.sha)
-    if not api.revision_exists(repo, options.revision, repo_type=kind):
-        api.create_branch(repo, branch=options.revision, repo_type=kind, exist_ok=True)
-    return str(api.repo_info(repo, revision=options.revision, repo_type=kind).sha)
-
-
-def _find_head(api: "HfApi", repo: str, kind: Kind, revision: str | None) -> str | None:
-    """Return the commit that a publication would build on; None if the repository does not exist."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        return str(api.repo_info(repo, revision=revision, repo_type=kind).sha)
-    except GatedRepoError:
-        raise
-    except RevisionNotFoundError:
-        # A missing branch would be created from main.
-        return str(api.repo_info(repo, repo_type=kind).sha)
-    except RepositoryNotFoundError:
-        return None
-
-
-def _find_pull_request(
-    api: "HfApi", repo: str, kind: Kind, title: str, contents_of: ContentsOf
-) -> tuple[str, str] | None:
-    """Return the page and commit of an open pull request that makes these very changes already.
-
-    Without it, every run with --pr, and every retry after a lost answer, would open another one.
-    """
-    discussions = api.get_repo_discussions(
-        repo, repo_type=kind, discussion_type="pull_request", discussion_status="open"
-    )
-    for discussion in discussions:
-        if discussion.title != title:
-            continue
-        branch = f"refs/pr/{discussion.num}"
-        if _plan(api, repo, kind, branch, contents_of).is_empty():
-            return discussion.url, str(api.repo_info(repo, revision=branch, repo_type=kind).sha)
-    return None
+    return remote is not None and _has_content(remote, file.read_bytes())

@@ -9,14 +9,13 @@ from pathlib import Path
 
 from polypref.cards.checkpoint import (
     checkpoint_facts,
+    checkpoint_publication,
     finished_checkpoints,
     is_checkpoint,
-    plan_checkpoint,
-    push_checkpoint,
 )
-from polypref.cards.dataset import plan_dataset, publishable_facts, push_dataset
+from polypref.cards.dataset import dataset_publication
 from polypref.cards.dataset_card import BESIDE
-from polypref.cards.folder import read_facts
+from polypref.cards.folder import publishable_facts, read_facts
 from polypref.cards.push import Kind, Options, Plan, Pushed
 from polypref.cards.retries import call_hub
 from polypref.errors import InputError
@@ -56,13 +55,14 @@ def plan_run(
     plans = []
     pairs = None
     for table, folder, name in run_datasets(run, repo, rejected):
-        plan = plan_dataset(folder, name, options)
+        plan = dataset_publication(folder, name, options).plan()
         plans.append(plan)
         if table == "pairs":
             commit = str(plan.snapshot.commit) if plan.is_empty() else "the commit to come"
             pairs = Pushed(name, "", commit, False, plan.contents.digest)
     for folder, name in _checkpoints(run, repo, models):
-        plans.append(plan_checkpoint(folder, name, options, checkpoint_facts(folder, _winrate(run), pairs)))
+        facts = checkpoint_facts(folder, _winrate(run), pairs)
+        plans.append(checkpoint_publication(folder, name, options, facts).plan())
     return plans
 
 
@@ -92,12 +92,12 @@ def publish_run(
     pushed: dict[str, Pushed] = {}
     items: list[tuple[str, Kind]] = []
     for table, folder, name in datasets:
-        pushed[table] = push_dataset(folder, name, options, dict(pushed))
+        pushed[table] = dataset_publication(folder, name, options, dict(pushed)).push()
         _finish(pushed[table], tag, "dataset")
         items.append((name, "dataset"))
     for folder, name in checkpoints:
         facts = checkpoint_facts(folder, _winrate(run), pushed.get("pairs"))
-        _finish(push_checkpoint(folder, name, options, facts), tag, "model")
+        _finish(checkpoint_publication(folder, name, options, facts).push(), tag, "model")
         items.append((name, "model"))
     if len(items) > 1 and not options.pr and options.revision is None:
         print(collect(repo, items[::-1], options.private))

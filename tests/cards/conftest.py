@@ -29,7 +29,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, hf_hub_download
 import polypref.cards.retries
 from polypref.errors import PolyprefError
-from polypref.cards.dataset import plan_dataset, push_dataset
+from polypref.cards.dataset import dataset_publication
 from polypref.cards.load import load_published, resolve_revision, scan_published
 from polypref.cards.push import Options
 from polypref.cards.release import plan_run, publish_run, set_tag
@@ -43,7 +43,7 @@ def upload(repo, text, path="README.md", kind="dataset"):
     HfApi().upload_file(path_or_fileobj=text.encode(), path_in_repo=path, repo_id=repo, repo_type=kind)
 
 def publish(folder, repo, **options):
-    return push_dataset(Path(folder), repo, Options(**options)).url
+    return dataset_publication(Path(folder), repo, Options(**options)).push().url
 
 def line(call, *args, **named):
     try:

@@ -8,8 +8,7 @@ import pytest
 from datasets import load_dataset
 
 from polypref.cards import folder as folders
-from polypref.cards.dataset import publishable_facts
-from polypref.cards.folder import arrow_schema, parquet_files, read_facts, write_dataset
+from polypref.cards.folder import arrow_schema, parquet_files, publishable_facts, read_facts, write_dataset
 from polypref.cards.funnel import counts_by_language, stage_rows
 from polypref.errors import InputError
 from polypref.schemas import SCHEMA_VERSION, TABLES, split_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from polypref.cards.dataset import push_dataset
+from polypref.cards.dataset import dataset_publication
 from polypref.cards.folder import write_dataset
 from polypref.cards.push import Options
 from polypref.cards.retries import LOG_IN
@@ -93,7 +93,8 @@ def test_fewer_rows_replace_a_language_and_its_stale_shards(
 
 
 def test_a_dry_run_says_what_a_publication_does(hub, client, folder, pairs, facts, look, repo) -> None:
-    plan = f'"\\n".join(plan_dataset(Path("pairs"), "{repo}", Options(languages=("deu_Latn",))).lines())'
+    publication = f'dataset_publication(Path("pairs"), "{repo}", Options(languages=("deu_Latn",)))'
+    plan = f'"\\n".join({publication}.plan().lines())'
     new, nothing_made = client(f"""
 from huggingface_hub import HfApi
 answer([{plan}, HfApi().repo_exists("{repo}", repo_type="dataset")])
@@ -148,20 +149,20 @@ answer([
 
 def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, pairs, facts, folder) -> None:
     with pytest.raises(InputError, match=r"no facts\.json"):
-        push_dataset(tmp_path, "acme/pairs", Options())
+        dataset_publication(tmp_path, "acme/pairs", Options()).push()
     file = next(folder.glob("data/deu_Latn/train-*"))
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(
         InputError, match=r"parquet: [\d,]+ bytes; expected [\d,]+ bytes, as facts\.json says$"
     ):
-        push_dataset(folder, "acme/pairs", Options())
+        dataset_publication(folder, "acme/pairs", Options()).push()
     write_dataset(
         tmp_path / "bare", "pairs", {"deu_Latn": pairs("deu_Latn", 5)}, facts(["deu_Latn"], license=None)
     )
     with pytest.raises(
         InputError, match="licence: none is stated and that of source questions with numbers is not known"
     ):
-        push_dataset(tmp_path / "bare", "acme/pairs", Options())
+        dataset_publication(tmp_path / "bare", "acme/pairs", Options()).push()
     model = {
         "role": "translator",
         "name": "nllb",
@@ -177,7 +178,7 @@ def test_what_is_wrong_with_a_folder_is_said_before_the_hub_is_asked(tmp_path, p
         r"\(cc-by-nc-4\.0\)"
     )
     with pytest.raises(InputError, match=stated):
-        push_dataset(tmp_path / "nllb", "acme/pairs", Options())
+        dataset_publication(tmp_path / "nllb", "acme/pairs", Options()).push()
 
 
 def test_pull_requests_branches_and_tags(hub, client, folder, pairs, facts, look, repo) -> None:
