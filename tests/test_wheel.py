@@ -45,6 +45,7 @@ def test_nothing_but_polypref_is_installed(wheel: Path) -> None:
             "recipes/paper.yaml",
             "languages/languages.csv",
             "cards/licences.csv",
+            "cards/licence_terms.csv",
         ),
         *("demo/prompts.jsonl", "demo/world/heb_Hebr.yaml", "demo/checkpoints/translator/model.safetensors"),
     ):

@@ -1,8 +1,8 @@
 """Charts for cards and the report: one palette, one rule for ticks, and drawings in SVG.
 
-A card shows SVG files, one on a light and one on a dark ground. The report places marks by CSS, at positions
-in percent of a plot, so that labels and dots keep their size on any screen; its colours are CSS variables of
-the same palette.
+Drawings name their colours by the palette's CSS variables, as the report does. A card shows SVG files, one on
+a light and one on a dark ground, in which the colours stand in place of the variables. The report places marks
+by CSS, at positions in percent of a plot, so that labels and dots keep their size on any screen.
 """
 
 import math
@@ -14,7 +14,6 @@ from polypref.languages.codes import LANGUAGES, by_name
 
 Point = tuple[float, float]
 Range = tuple[float, float]
-Colours = Mapping[str, str]
 
 # name: (on a light ground, on a dark one). Chosen and rejected, and trained and base, differ along the axis
 # from blue to yellow, which red-green colour-blind readers see.
@@ -41,7 +40,6 @@ THEMES = {
     "light": {name: light for name, (light, _) in PALETTE.items()},
     "dark": {name: dark for name, (_, dark) in PALETTE.items()},
 }
-CSS = {name: f"var(--{name})" for name in PALETTE}
 
 MINUS = "\N{MINUS SIGN}"
 QUANTILE_LEGEND = "line: 5% to 95% of the rows; bar: 25% to 75%; mark: median"
@@ -138,8 +136,7 @@ def curve_points(rows: Iterable[Mapping[str, Any]], column: str) -> list[Point]:
 
 def curve_svg(title: str, points: Sequence[Point], y: Range) -> str:
     """Return one curve as an SVG element for the report."""
-    drawing = _curve(title, points, y, CSS)
-    return _svg(CURVE_WIDTH, CURVE_HEIGHT, f"{title} by step", drawing)
+    return _svg(CURVE_WIDTH, CURVE_HEIGHT, f"{title} by step", _curve(title, points, y))
 
 
 def curve_pictures(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> dict[str, str]:
@@ -148,18 +145,15 @@ def curve_pictures(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]
     curves = {title: points for title, points in curves.items() if points}
     columns_shown = min(len(curves), 2)  # more in a row would be too small to read in the column of a card
     width, height = columns_shown * CURVE_WIDTH, -(-len(curves) // 2) * CURVE_HEIGHT
-    pictures = {}
-    for theme, colours in THEMES.items():
-        drawing = []
-        for n, (title, points) in enumerate(curves.items()):
-            left, top = n % 2 * CURVE_WIDTH, n // 2 * CURVE_HEIGHT
-            curve = _curve(title, points, extent(y for _, y in points), colours)
-            drawing += [f'<g transform="translate({left} {top})">', *curve, "</g>"]
-        pictures[f"assets/curve-{theme}.svg"] = _picture(width, height, "Training curves", drawing, colours)
-    return pictures if curves else {}
+    drawing = []
+    for n, (title, points) in enumerate(curves.items()):
+        left, top = n % 2 * CURVE_WIDTH, n // 2 * CURVE_HEIGHT
+        curve = _curve(title, points, extent(y for _, y in points))
+        drawing += [f'<g transform="translate({left} {top})">', *curve, "</g>"]
+    return _pictures("curve", width, height, "Training curves", drawing) if curves else {}
 
 
-def _curve(title: str, points: Sequence[Point], y: Range, colours: Colours) -> list[str]:
+def _curve(title: str, points: Sequence[Point], y: Range) -> list[str]:
     """Draw a curve with its axes; from 36 points on, it is a running mean over a thin line of the points."""
     x = extent((step for step, _ in points), padding=0.0)
     right, bottom = PLOT_LEFT + PLOT_WIDTH, PLOT_TOP + PLOT_HEIGHT
@@ -172,23 +166,23 @@ def _curve(title: str, points: Sequence[Point], y: Range, colours: Colours) -> l
 
     def line(through: Sequence[Point], style: str) -> str:
         path = "L".join(place(point) for point in through)
-        return f'<path d="M{path}" fill="none" stroke="{colours["trained"]}" {style}/>'
+        return f'<path d="M{path}" fill="none" stroke="var(--trained)" {style}/>'
 
     drawing = [
-        _text(PLOT_LEFT, 18, title, colours["ink"], weight=600),
-        _text(right, 18, f"{mean[-1][1]:.4g} at the end".replace("-", MINUS), colours["soft"], "end"),
-        _text(PLOT_LEFT, bottom + 18, f"step {points[0][0]:,.0f}", colours["soft"]),
-        _text(right, bottom + 18, f"{points[-1][0]:,.0f}", colours["soft"], "end"),
+        _text(PLOT_LEFT, 18, title, "ink", weight=600),
+        _text(right, 18, f"{mean[-1][1]:.4g} at the end".replace("-", MINUS), "soft", "end"),
+        _text(PLOT_LEFT, bottom + 18, f"step {points[0][0]:,.0f}", "soft"),
+        _text(right, bottom + 18, f"{points[-1][0]:,.0f}", "soft", "end"),
     ]
     for label, up in axis(y, 3):
         height = round(bottom - PLOT_HEIGHT * up / 100, 1)
-        drawing.append(f'<path d="M{PLOT_LEFT} {height}h{PLOT_WIDTH}" stroke="{colours["rule"]}"/>')
-        drawing.append(_text(PLOT_LEFT - 8, height + 4, label, colours["soft"], "end"))
+        drawing.append(f'<path d="M{PLOT_LEFT} {height}h{PLOT_WIDTH}" stroke="var(--rule)"/>')
+        drawing.append(_text(PLOT_LEFT - 8, height + 4, label, "soft", "end"))
     if window > 2:
         drawing.append(line(points, 'stroke-opacity="0.3"'))
     drawing.append(line(mean, 'stroke-width="2" stroke-linejoin="round"'))
     end_x, end_y = place(mean[-1]).split()
-    drawing.append(f'<circle cx="{end_x}" cy="{end_y}" r="3.5" fill="{colours["trained"]}"/>')
+    drawing.append(f'<circle cx="{end_x}" cy="{end_y}" r="3.5" fill="var(--trained)"/>')
     return drawing
 
 
@@ -205,16 +199,13 @@ def score_pictures(facts: Mapping[str, Any]) -> dict[str, str]:
         if any(measured.get(name) for name in names):
             quantiles[code] = measured
     width, height = NAMES + len(panels) * (PANEL + GAP), HEAD + ROW * len(quantiles) + 40
-    pictures = {}
-    for theme, colours in THEMES.items():
-        drawing = [_text(12, height - 10, QUANTILE_LEGEND, colours["soft"])]
-        for row, code in enumerate(quantiles):
-            drawing.append(_text(12, HEAD + ROW * row + 15, LANGUAGES[code].name, colours["ink"]))
-        for n, series in enumerate(panels):
-            drawing += _panel(NAMES + n * (PANEL + GAP), series, list(quantiles.values()), colours)
-        title = "Quantiles of scores and margins by language"
-        pictures[f"assets/scores-{theme}.svg"] = _picture(width, height, title, drawing, colours)
-    return pictures if panels else {}
+    drawing = [_text(12, height - 10, QUANTILE_LEGEND, "soft")]
+    for row, code in enumerate(quantiles):
+        drawing.append(_text(12, HEAD + ROW * row + 15, LANGUAGES[code].name, "ink"))
+    for n, series in enumerate(panels):
+        drawing += _panel(NAMES + n * (PANEL + GAP), series, list(quantiles.values()))
+    title = "Quantiles of scores and margins by language"
+    return _pictures("scores", width, height, title, drawing) if panels else {}
 
 
 def _score_panels(languages: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -228,30 +219,25 @@ def _score_panels(languages: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _panel(
-    left: int,
-    series: Mapping[str, str],
-    languages: Sequence[Mapping[str, Mapping[str, float]]],
-    colours: Colours,
+    left: int, series: Mapping[str, str], languages: Sequence[Mapping[str, Mapping[str, float]]]
 ) -> list[str]:
     """Draw the quantiles of every language, {name: {quantile: value}} each, in the panel from `left` on."""
     over = score_range(languages, series)
     drawing = []
     title = ""
     for name, colour in series.items():
-        fill = colours["ink"] if len(series) == 1 else colours[colour]  # several names are their own legend
-        title += f'<tspan fill="{fill}">{escape(name.replace("_", " "))}</tspan>  '
+        fill = "ink" if len(series) == 1 else colour  # several names are their own legend
+        title += f'<tspan fill="var(--{fill})">{escape(name.replace("_", " "))}</tspan>  '
     drawing.append(f'<text x="{left}" y="18" font-weight="600" xml:space="preserve">{title.rstrip()}</text>')
     for label, at in axis(over):
         x = round(left + PANEL * at / 100, 1)
-        drawing.append(
-            f'<path d="M{x} {HEAD - 6}V{HEAD + ROW * len(languages)}" stroke="{colours["rule"]}"/>'
-        )
-        drawing.append(_text(x, HEAD - 10, label, colours["soft"], "middle"))
+        drawing.append(f'<path d="M{x} {HEAD - 6}V{HEAD + ROW * len(languages)}" stroke="var(--rule)"/>')
+        drawing.append(_text(x, HEAD - 10, label, "soft", "middle"))
     for row, measured in enumerate(languages):
         for n, (name, colour) in enumerate(series.items()):
             y = HEAD + ROW * row + (11 if len(series) == 1 else 7 + 9 * n)
             if measured.get(name):
-                drawing += _box(left, y, measured[name], over, colours[colour], colours["ground"])
+                drawing += _box(left, y, measured[name], over, colour)
     return drawing
 
 
@@ -267,33 +253,35 @@ def score_range(languages: Iterable[Mapping[str, Mapping[str, float]]], names: I
     return extent(ends)
 
 
-def _box(left: int, y: int, quantiles: Mapping[str, float], over: Range, fill: str, ground: str) -> list[str]:
+def _box(left: int, y: int, quantiles: Mapping[str, float], over: Range, colour: str) -> list[str]:
     """Draw the quantiles of one language on the line at `y`."""
     x = {name: round(left + PANEL * position(value, over) / 100, 1) for name, value in quantiles.items()}
     width = max(x["p75"] - x["p25"], 1)
     return [
-        f'<path d="M{x["p5"]} {y}H{x["p95"]}" stroke="{fill}"/>',
-        f'<rect x="{x["p25"]}" y="{y - 3}" width="{width:.1f}" height="6" fill="{fill}"/>',
-        f'<path d="M{x["p50"]} {y - 4}v8" stroke="{ground}" stroke-width="2"/>',
+        f'<path d="M{x["p5"]} {y}H{x["p95"]}" stroke="var(--{colour})"/>',
+        f'<rect x="{x["p25"]}" y="{y - 3}" width="{width:.1f}" height="6" fill="var(--{colour})"/>',
+        f'<path d="M{x["p50"]} {y - 4}v8" stroke="var(--ground)" stroke-width="2"/>',
     ]
 
 
 # SVG
 
 
-def picture_tag(name: str, description: str) -> str:
-    """Return the Markdown that shows `assets/NAME-light.svg`, or the dark one on a dark page."""
-    return f"""<picture>
-  <source media="(prefers-color-scheme: dark)" srcset="assets/{name}-dark.svg">
-  <img alt="{description}" src="assets/{name}-light.svg">
-</picture>"""
+def _pictures(name: str, width: int, height: int, description: str, drawing: Sequence[str]) -> dict[str, str]:
+    """Return {path: SVG} of a drawing in both themes.
 
-
-def _picture(width: int, height: int, description: str, drawing: Sequence[str], colours: Colours) -> str:
-    """Return an SVG file with its own ground: a page may be dark although the reader's system is not."""
-    ground = f'<rect width="{width}" height="{height}" rx="6" fill="{colours["ground"]}"/>'
+    Each file has its own ground: a page may be dark although the reader's system is not.
+    """
+    ground = f'<rect width="{width}" height="{height}" rx="6" fill="var(--ground)"/>'
     attributes = f'xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-    return _svg(width, height, description, [ground, *drawing], attributes)
+    themeless = _svg(width, height, description, [ground, *drawing], attributes)
+    pictures = {}
+    for theme, colours in THEMES.items():
+        svg = themeless
+        for variable, colour in colours.items():
+            svg = svg.replace(f"var(--{variable})", colour)
+        pictures[f"assets/{name}-{theme}.svg"] = svg
+    return pictures
 
 
 def _svg(width: int, height: int, description: str, drawing: Sequence[str], attributes: str = "") -> str:
@@ -304,6 +292,6 @@ def _svg(width: int, height: int, description: str, drawing: Sequence[str], attr
     return "\n".join([head, *drawing, "</svg>\n"])
 
 
-def _text(x: float, y: float, text: str, fill: str, anchor: str = "start", weight: int = 400) -> str:
-    style = f'fill="{fill}" text-anchor="{anchor}" font-weight="{weight}"'
+def _text(x: float, y: float, text: str, colour: str, anchor: str = "start", weight: int = 400) -> str:
+    style = f'fill="var(--{colour})" text-anchor="{anchor}" font-weight="{weight}"'
     return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'

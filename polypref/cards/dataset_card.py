@@ -5,14 +5,15 @@ configs that people added stay when the card is written again (cards/markers.py)
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from polypref.cards.charts import picture_tag, score_pictures
+from polypref.cards.charts import score_pictures
 from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
 from polypref.cards.licences import licensed_parts
 from polypref.cards.markers import join_card, split_card
-from polypref.cards.metadata import dataset_metadata, table_title
+from polypref.cards.metadata import dataset_metadata, rows_by_split, table_title
 from polypref.cards.mixtures import NAMED
 from polypref.cards.render import render
 from polypref.languages.codes import LANGUAGES, by_name
@@ -54,58 +55,38 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
     """Return the values of the template."""
     table, builds = facts["table"], facts["builds"]
     languages = {code: facts["languages"][code] for code in by_name(facts["languages"])}
-    lineages = _codes_by_lineage(facts["languages"])
+    lineages = _lineages(facts)
     pairs_repo = re.sub(f"-({'|'.join(BESIDE)})$", "", repo)
-    files = []
-    for entry in languages.values():
-        files += entry["files"]
-    recipes = []
-    for lineage, codes in lineages.items():
-        if builds[lineage]["recipe"]:
-            recipes.append({"codes": codes, "text": builds[lineage]["recipe"].rstrip()})
-    alt_text = "Quantiles of scores and margins by language; the tables have the numbers."
+    examples = [code for code, entry in languages.items() if entry["files"] and code != "eng_Latn"]
     return {
-        "table": table,
+        **facts,
         "title": table_title(facts),
-        "notes": facts["notes"],
         "repo": repo,
         "run_repo": pairs_repo,
         # The pairs name the commits of the other tables; the other tables, published first, name the pairs.
         "pairs_repo": pairs_repo if table != "pairs" and pairs_repo != repo and "/" in repo else None,
-        "language_count": "1 language" if len(languages) == 1 else f"{len(languages)} languages",
-        "example": _example_language(languages),
+        "languages": languages,
+        "example": LANGUAGES[examples[0] if examples else "eng_Latn"],
         "sizes": _size_table(languages),
-        "has_tokens": any(entry.get("tokens") for entry in languages.values()),
         "funnel": _funnel_table(facts["funnel"]),
         "unknown_languages": any(row["language"] == "und" for row in facts["funnel"]),
         "scores": _score_table(languages),
-        "picture": picture_tag("scores", alt_text) if score_pictures(facts) else None,
+        "has_picture": bool(score_pictures(facts)),
         "shares": _share_tables(languages, SHARES[table]),
         "columns": list(TABLES[table]),
-        "models": _model_rows(builds, lineages),
-        "sources": _sources(builds),
-        "lineages": [{"id": lineage, "codes": codes} for lineage, codes in lineages.items()],
-        "related": facts["related"],
+        "sources": _source_revisions(builds),
+        "lineages": lineages,
         "mixtures": list(NAMED),
-        "license": facts.get("license"),
         "parts": [(name, license or "not known") for name, license in licensed_parts(facts)],
-        "recipes": recipes,
-        "files": files,
     }
 
 
-def _example_language(languages: Languages) -> dict[str, str]:
-    """Return the first language that has rows and is not English, for the examples."""
-    codes = [code for code, entry in languages.items() if entry["files"] and code != "eng_Latn"]
-    code = codes[0] if codes else "eng_Latn"
-    return {"code": code, "name": LANGUAGES[code].name}
-
-
-def _codes_by_lineage(languages: Languages) -> dict[str, list[str]]:
+def _lineages(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every build with its `id` and the `codes` of the languages that it made."""
     codes: dict[str, list[str]] = {}
-    for code, entry in languages.items():
+    for code, entry in facts["languages"].items():
         codes.setdefault(entry["build"], []).append(code)
-    return codes
+    return [{**facts["builds"][lineage], "id": lineage, "codes": codes[lineage]} for lineage in codes]
 
 
 def _names(languages: Languages, key: str) -> list[str]:
@@ -141,9 +122,8 @@ def _size_table(languages: Languages) -> Table:
 
 def _file_totals(files: Sequence[Mapping[str, Any]]) -> tuple[int, int, str]:
     """Return the rows of the train split, the rows of the test split, and the megabytes of these files."""
-    train = sum(file["rows"] for file in files if file["split"] == "train")
-    test = sum(file["rows"] for file in files if file["split"] == "test")
-    return train, test, f"{sum(file['bytes'] for file in files) / 1e6:.2f}"
+    rows = rows_by_split(files)
+    return rows["train"], rows["test"], f"{sum(file['bytes'] for file in files) / 1e6:.2f}"
 
 
 def _funnel_table(funnel: Sequence[FunnelRow]) -> Table | None:
@@ -199,13 +179,10 @@ def _share_tables(languages: Languages, columns: Iterable[str]) -> list[Table]:
     tables = []
     for column in columns:
         counts = {code: entry["counts"][column] for code, entry in languages.items()}
-        total: dict[str, int] = {}
-        for of_language in counts.values():
-            for value, rows in of_language.items():
-                total[value] = total.get(value, 0) + rows
-        values = sorted(total)
+        counts["all"] = sum(map(Counter, counts.values()), Counter())
+        values = sorted(counts["all"])
         if values:
-            cells = [[code, *_shares(of, values)] for code, of in [*counts.items(), ("all", total)]]
+            cells = [[code, *_shares(of_language, values)] for code, of_language in counts.items()]
             tables.append({"column": column, "head": ["language", *values], "rows": cells})
     return tables
 
@@ -215,23 +192,10 @@ def _shares(counts: Mapping[str, int], values: Sequence[str]) -> list[str | None
     return [f"{counts.get(value, 0) / total:.1%}" if total else None for value in values]
 
 
-def _model_rows(builds: Mapping[str, Any], lineages: Mapping[str, list[str]]) -> list[list[str]]:
-    """Return role, name, model, revision, settings and languages of every model."""
-    rows = []
-    for lineage, codes in lineages.items():
-        languages = ", ".join(codes) if len(builds) > 1 else "all"
-        for model in builds[lineage]["models"]:
-            settings = ", ".join(f"{name} {value}" for name, value in model.get("settings", {}).items())
-            revision = f"`{model['revision']}`" if model["revision"] else ""
-            row = [model["role"], model["name"], f"`{model['model']}`", revision, settings, languages]
-            rows.append(row)
-    return rows
-
-
-def _sources(builds: Mapping[str, Any]) -> list[dict[str, str | None]]:
-    """Return name and revision (a commit, or the SHA-256 of a file) of every source, each once."""
+def _source_revisions(builds: Mapping[str, Any]) -> dict[str, str | None]:
+    """Return {source: its revision, a commit or the SHA-256 of a file}."""
     revisions: dict[str, str | None] = {}
     for build in builds.values():
         for name in build["sources"]:
             revisions[name] = build.get("source_revisions", {}).get(name, revisions.get(name))
-    return [{"name": name, "revision": revision} for name, revision in revisions.items()]
+    return revisions

@@ -127,7 +127,8 @@ def _load_folder(
     folder: Path, code: str | None, split: str | None, streaming: bool
 ) -> "Dataset | DatasetDict | IterableDataset | IterableDatasetDict":
     """Load a published folder: one language or all of them, one split or all of them."""
-    from datasets import DatasetDict, load_dataset
+    import pyarrow.parquet as pq
+    from datasets import Dataset, DatasetDict, load_dataset
 
     languages = None if code is None else [code]
     splits = [split] if split else _splits(folder, code)
@@ -135,7 +136,8 @@ def _load_folder(
     if streaming:
         names = {name: list(map(str, paths)) for name, paths in files.items()}
         return load_dataset("parquet", data_files=names, split=split, streaming=True)
-    read = {name: _read(paths) for name, paths in files.items()}
+    # partitioning=None: pyarrow would read columns out of the paths otherwise.
+    read = {name: Dataset(pq.read_table(paths, partitioning=None)) for name, paths in files.items()}
     return read[split] if split else DatasetDict(read)
 
 
@@ -160,12 +162,3 @@ def _load_mixture(source: str | Path, mixture: Mixture, revision: str | None, sp
     rows = select_rows(pl.scan_parquet(paths), mixture)
     arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(facts["table"]))
     return Dataset(arrow.combine_chunks())
-
-
-def _read(files: Sequence[Path]) -> "Dataset":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from datasets import Dataset
-
-    # partitioning=None: pyarrow would read columns out of the paths otherwise.
-    return Dataset(pa.concat_tables(pq.read_table(file, partitioning=None) for file in files))

@@ -22,12 +22,10 @@ _START = re.compile(r"<!-- polypref: generated text starts here.*?-->")
 _END = re.compile(r"<!-- polypref: generated text ends here.*?-->\n?")
 
 
-def split_card(card: str) -> tuple[dict[str, Any], str, str]:
-    """Return the metadata, the text above and the text below the generated text.
+def split_metadata(card: str) -> tuple[dict[str, Any], str]:
+    """Return the metadata of a card, and the text after it.
 
-    A card without marker lines was written by people: all of its text is below.
-
-    Raises InputError for metadata that is not YAML, or for one marker line without the other.
+    Raises InputError for metadata that is not YAML.
     """
     block = _YAML.match(card)
     try:
@@ -36,7 +34,17 @@ def split_card(card: str) -> tuple[dict[str, Any], str, str]:
         raise InputError(f"README.md: metadata is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(header, dict):
         raise InputError(f"README.md: metadata: found {type(header).__name__}, expected keys and values")
-    body = card[block.end() :] if block else card
+    return header, card[block.end() :] if block else card
+
+
+def split_card(card: str) -> tuple[dict[str, Any], str, str]:
+    """Return the metadata, the text above and the text below the generated text.
+
+    A card without marker lines was written by people: all of its text is below.
+
+    Raises InputError as `split_metadata` does, and for one marker line without the other.
+    """
+    header, body = split_metadata(card)
     start, end = _START.search(body), _END.search(body)
     if start and end and start.end() < end.start():
         return header, body[: start.start()], body[end.end() :]

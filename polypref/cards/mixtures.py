@@ -6,6 +6,7 @@ this holds as far as their prompts agree.
 """
 
 import difflib
+import itertools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -100,10 +101,8 @@ def select_rows(frame: pl.DataFrame | pl.LazyFrame, mixture: Mixture) -> pl.Data
 
 def _key_columns(columns: list[str]) -> list[str]:
     """Return the key columns that a table has, `language` first."""
-    names = ["language"]
-    for key in KEYS.values():
-        names += [name for name in key if name in columns]
-    return list(dict.fromkeys(names))
+    names = dict.fromkeys(["language", *itertools.chain.from_iterable(KEYS.values())])
+    return [name for name in names if name in columns]
 
 
 def _rank_prompts(prompts: pl.DataFrame, mixture: Mixture) -> pl.DataFrame:

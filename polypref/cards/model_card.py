@@ -6,7 +6,7 @@ This module computes the values; the text is in templates/model_card.md.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from polypref.cards.charts import curve_pictures, picture_tag
+from polypref.cards.charts import curve_pictures, curve_points
 from polypref.cards.markers import as_list, join_card, split_card
 from polypref.cards.render import render
 from polypref.languages.codes import LANGUAGES
@@ -33,21 +33,15 @@ def model_card(facts: Mapping[str, Any], existing: str | None = None) -> str:
     curve = facts["curve"]
     logged = set().union(*curve)
     columns = {column: label for column, label in facts["method"]["curve"].items() if column in logged}
-    languages = [(LANGUAGES[code].name, code, rows) for code, rows in facts["data"]["rows"].items()]
-    winrate = facts.get("winrate")
     values = {
         "reward": None,
+        "winrate": None,
         **facts,
-        "control": facts["key"].get("control"),
         "hyperparameters": _hyperparameters(facts["key"]),
-        "languages": languages,
         "columns": columns,
-        "picture": None,
+        "has_picture": any(curve_points(curve, column) for column in columns),
         "curve_rows": _spread(curve, CURVE_ROWS),
-        "winrate": {**winrate, "rows": _winrate_rows(winrate["judges"])} if winrate else None,
     }
-    if curve_pictures(curve, columns):
-        values["picture"] = picture_tag("curve", "Training curve; the table has some of its numbers.")
     old, above, below = split_card(existing or "")
     return join_card(_metadata(facts, old), above, render("model_card.md", values), below)
 
@@ -83,19 +77,3 @@ def _spread(rows: Sequence[Mapping[str, Any]], count: int) -> list[Mapping[str, 
     if len(rows) <= count:
         return list(rows)
     return [rows[round(i * (len(rows) - 1) / (count - 1))] for i in range(count)]
-
-
-def _winrate_rows(judges: Mapping[str, Mapping[str, Any]]) -> list[list[Any]]:
-    """Return judge, language, win, loss, tie, win minus loss, interval, prompts; first of all languages."""
-    rows = []
-    for judge, games in judges.items():
-        rows.append([judge, "all", *_winrate_cells(games)])
-        for code, of_language in games["languages"].items():
-            rows.append([judge, LANGUAGES[code].name, *_winrate_cells(of_language)])
-    return rows
-
-
-def _winrate_cells(games: Mapping[str, Any]) -> list[Any]:
-    shares = [f"{games[outcome]:.1%}" for outcome in ("win", "loss", "tie")]
-    interval = None if games["low"] is None else f"{games['low']:+.1%} to {games['high']:+.1%}"
-    return [*shares, f"{games['difference']:+.1%}", interval, games["prompts"]]

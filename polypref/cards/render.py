@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from polypref.languages.codes import LANGUAGES
+
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -20,7 +22,13 @@ def render(template: str, values: Mapping[str, Any]) -> str:
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # Markdown, not HTML
     )
-    environment.filters.update(cell=format_cell, number=format_number)
+    environment.globals["LANGUAGES"] = LANGUAGES
+    environment.filters |= {
+        "cell": format_cell,
+        "number": format_number,
+        "share": "{:.1%}".format,
+        "gain": "{:+.1%}".format,
+    }
     return environment.get_template(template).render(values)
 
 

@@ -79,21 +79,15 @@ def _retry_after(error: Exception) -> float | None:
 
 def _one_line_error(error: Exception, repo: str, revision: str | None) -> PolyprefError:
     """Return the error to raise in place of one that the Hub's libraries raised."""
+    description = _describe(error, revision)
     if _is_transient(error):
-        return Unavailable(f"{repo}: {_describe_transient(error)}; it is safe to run again")
+        return Unavailable(f"{repo}: {description}; it is safe to run again")
     if isinstance(error, OSError) and error.strerror and not isinstance(error, FileNotFoundError):
         return Unavailable(f"{repo}: {error.filename}: {error.strerror}")
-    return InputError(f"{repo}: {_describe_permanent(error, revision)}")
+    return InputError(f"{repo}: {description}")
 
 
-def _describe_transient(error: Exception) -> str:
-    status = _status(error)
-    if status is None:
-        return f"no answer from the Hub ({type(error).__name__})"
-    return f"the Hub answered {status}{_server_message(error)}"
-
-
-def _describe_permanent(error: Exception, revision: str | None) -> str:
+def _describe(error: Exception, revision: str | None) -> str:
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
@@ -111,6 +105,8 @@ def _describe_permanent(error: Exception, revision: str | None) -> str:
         case RevisionNotFoundError():
             return f"no revision {revision!r}"
     match _status(error):
+        case None if _is_transient(error):
+            return f"no answer from the Hub ({type(error).__name__})"
         case None:
             # An unknown config or split, a card that the Hub refuses, a dataset with a loading script.
             return " ".join(str(error).split())
@@ -119,10 +115,6 @@ def _describe_permanent(error: Exception, revision: str | None) -> str:
         case 403:
             return "the token does not allow this; publishing needs write access to the repository"
         case status:
-            return f"the Hub answered {status}{_server_message(error)}"
-
-
-def _server_message(error: Exception) -> str:
-    """Return the first line of the Hub's explanation, in brackets."""
-    message = (getattr(error, "server_message", None) or "").split("\n")[0]
-    return f" ({message})" if message else ""
+            # The first line of the Hub's explanation, in brackets.
+            message = (getattr(error, "server_message", None) or "").split("\n")[0]
+            return f"the Hub answered {status}{f' ({message})' if message else ''}"
