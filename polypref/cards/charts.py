@@ -1,8 +1,8 @@
 """Charts for cards and the report: one palette, one rule for ticks, and drawings in SVG.
 
 Drawings name their colours by the palette's CSS variables, as the report does. A card shows SVG files, one on
-a light and one on a dark ground, in which the colours stand in place of the variables. The report places marks
-by CSS, at positions in percent of a plot, so that labels and dots keep their size on any screen.
+a light and one on a dark ground, with the colours in place of the variables. The report places marks by CSS,
+at positions in percent of a plot, so that labels and dots keep their size on any screen.
 """
 
 import math
