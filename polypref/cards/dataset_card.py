@@ -10,23 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from polypref.cards.charts import score_pictures
-from polypref.cards.funnel import FunnelRow, counts_by_language, reasons, stages
+from polypref.cards.funnel import FunnelRow, counts_by_language, kept_by_language, reasons, stages
 from polypref.cards.licences import licensed_parts
 from polypref.cards.markers import join_card, split_card
 from polypref.cards.metadata import dataset_metadata, rows_by_split, table_title
 from polypref.cards.mixtures import NAMED
 from polypref.cards.render import render
+from polypref.cards.statistics import COUNTED
 from polypref.languages.codes import LANGUAGES, by_name
 from polypref.schemas import TABLES
 
 BESIDE = ("prompts", "completions", "rejected")  # tables whose repositories are named after that of the pairs
 # Columns for which the card shows the share of rows with each value.
-SHARES = {
-    "prompts": ("source", "translator"),
-    "pairs": ("chosen_origin", "chosen_model"),
-    "candidates": ("origin", "generator", "finish_reason"),
-    "rejected": ("stage", "rejected_by"),
-}
+SHARES = {**COUNTED, "pairs": ("chosen_origin", "chosen_model")}
 SHOWN_QUANTILES = ("p5", "p50", "p95")
 
 Languages = Mapping[str, Any]  # `languages` of facts.json
@@ -104,7 +100,7 @@ def _size_table(languages: Languages) -> Table:
     labels = [name.replace("_", " ") for name in [*lengths, *tokens]]
     rows: list[list[Any]] = []
     files = []
-    totals = dict.fromkeys(tokens, 0)
+    totals: Counter[str] = Counter()
     for code, entry in languages.items():
         medians = [entry["quantiles"][name].get("p50") for name in lengths]
         sums = [entry.get("tokens", {}).get(name, 0) for name in tokens]
@@ -112,11 +108,11 @@ def _size_table(languages: Languages) -> Table:
         name = LANGUAGES[code].name
         rows.append([code, name, train, test, entry["prompts"], *medians, *sums, megabytes])
         files += entry["files"]
-        for column, count in zip(tokens, sums, strict=True):
-            totals[column] += count
+        totals.update(entry.get("tokens", {}))
     train, test, megabytes = _file_totals(files)
     nothing = [None] * (1 + len(lengths))  # prompts are shared by languages, and medians do not add up
-    rows.append(["default", "all", train, test, *nothing, *totals.values(), megabytes])
+    sums = [totals[name] for name in tokens]
+    rows.append(["default", "all", train, test, *nothing, *sums, megabytes])
     return {"head": ["config", "language", "train", "test", "prompts", *labels, "MB"], "rows": rows}
 
 
@@ -130,25 +126,21 @@ def _funnel_table(funnel: Sequence[FunnelRow]) -> Table | None:
     """Return the funnel by languages, stages and reasons, also of languages that are not published."""
     if not funnel:
         return None
-    head = ["language"]
-    languages = by_name(row["language"] for row in funnel)
-    rows: dict[str, list[Any]] = {code: [code] for code in languages}
+    columns: dict[str, Mapping[str, int | None]] = {}
     for stage in stages(funnel):
         counts = counts_by_language(funnel, stage)
         if stage == "pairs":
-            title, prefix = "pairs", "no pair"
-            totals = {code: count[None] for code, count in counts.items()}
+            prefix = "no pair"
+            columns["pairs"] = kept_by_language(funnel, stage)
         else:
-            title = prefix = stage if stage == "prompts" else f"{stage} completions"
-            totals = {code: sum(count.values()) for code, count in counts.items()}
-        head.append(title)
-        for code, row in rows.items():
-            row.append(totals.get(code))
+            prefix = stage if stage == "prompts" else f"{stage} completions"
+            columns[prefix] = {code: sum(by_reason.values()) for code, by_reason in counts.items()}
         for reason in reasons(funnel, stage):
-            head.append(f"{prefix}: {reason}")
-            for code, row in rows.items():
-                row.append(counts.get(code, {}).get(reason))
-    return {"head": head, "rows": list(rows.values())}
+            columns[f"{prefix}: {reason}"] = {code: rows.get(reason) for code, rows in counts.items()}
+    rows = []
+    for code in by_name(row["language"] for row in funnel):
+        rows.append([code, *(column.get(code) for column in columns.values())])
+    return {"head": ["language", *columns], "rows": rows}
 
 
 def _score_table(languages: Languages) -> Table | None:

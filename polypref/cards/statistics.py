@@ -14,7 +14,7 @@ def _characters(messages: str) -> pl.Expr:
 
 
 # Columns whose values are counted.
-_COUNTED = {
+COUNTED = {
     "prompts": ("source", "translator"),
     "candidates": ("origin", "generator", "finish_reason"),
     "rejected": ("stage", "rejected_by"),
@@ -63,7 +63,7 @@ def describe_rows(frame: pl.DataFrame, table: str) -> dict[str, Any]:
             tokens[column] = int(frame[column].sum())
     statistics = {
         "prompts": frame["prompt_id"].n_unique(),
-        "counts": {column: _counts(frame[column]) for column in _COUNTED[table]},
+        "counts": {column: _counts(frame[column]) for column in COUNTED[table]},
         "quantiles": quantiles,
         "tokens": tokens,
     }
