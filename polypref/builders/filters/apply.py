@@ -3,24 +3,27 @@
 A filter is a function from rows to one number a row, its measure. It works on the columns `text`, `language`,
 `source` (what the text was translated from, or null), `finish_reason` and `prompt` (what the text answers, or
 null), and a row is rejected where its measure is over the threshold. A measure is null where there is nothing
-to measure. Two filters differ: `wrong_language` decides by itself, and `quality`, which asks a model, is not
-applied here (see quality.py).
+to measure. Rows that `rejected_by` says are rejected already are not measured. Two filters differ:
+`wrong_language` decides by itself, and `quality`, which asks a model, is not applied here (see quality.py).
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import polars as pl
 
 from polypref.builders.filters import completion, language, repetition, text, translation
-from polypref.builders.filters.measures import NO_MEASURES, kept_rows, list_measures
+from polypref.builders.filters.measures import kept_rows, list_measures, reject_rows
 from polypref.builders.filters.processes import map_chunks
 from polypref.builders.filters.quality import QualityFilter
 from polypref.config import Config, Operational
 from polypref.languages.codes import languages
 
 IS_TRUE = 0.5  # the threshold of filters that measure 0 or 1 and are only on or off
-WORKING_COLUMNS = dict.fromkeys(("text", "language", "source", "finish_reason", "prompt"), pl.String)
+WORKING_COLUMNS = dict.fromkeys(
+    ("text", "language", "source", "finish_reason", "prompt", "rejected_by"), pl.String
+)
 ABSENT = pl.lit(None, pl.String)
 STOPPED = pl.lit("stop")  # the finish reason of texts that no engine of ours wrote
 
@@ -105,16 +108,11 @@ def apply_filters(
     `rows` has the columns `language` and `rejected_by`. Rows that are rejected already keep their reason, and
     their measures are empty. The other arguments are the columns, or expressions, that the filters work on.
     """
-    rows = rows.with_row_index("_row")  # a name that no stage uses
-    unfiltered = kept_rows(rows).select(
-        "_row", "language", text=text, source=source, prompt=prompt, finish_reason=finish_reason
+    working = rows.select(
+        "language", "rejected_by", text=text, source=source, prompt=prompt, finish_reason=finish_reason
     )
-    measured = measure_rows(unfiltered.drop("_row"), filters)
-    results = unfiltered.select("_row", measures=list_measures(measured), reason=measured["rejected_by"])
-    rows = rows.drop("measures", strict=False).join(results, on="_row", how="left", maintain_order="left")
-    return rows.with_columns(
-        pl.col("measures").fill_null(NO_MEASURES), rejected_by=pl.coalesce("rejected_by", "reason")
-    ).drop("_row", "reason")
+    measured = measure_rows(working, filters)
+    return rows.with_columns(measured["rejected_by"], list_measures(measured.drop("rejected_by")))
 
 
 def measure_rows(rows: pl.DataFrame, filters: Filters, all_measures: bool = False) -> pl.DataFrame:
@@ -123,46 +121,37 @@ def measure_rows(rows: pl.DataFrame, filters: Filters, all_measures: bool = Fals
     A rejected row is not measured by the filters that follow, unless `all_measures` is set. The work on many
     rows is spread over processes.
     """
-    if rows["source"].null_count() < rows.height:
-        rows = rows.with_columns(usual=translation.usual_ratio(rows))
-    return map_chunks(_measure_chunk, rows, filters.processes, filters, all_measures)
+    rows = rows.with_columns(usual=translation.usual_ratio(rows))
+    measure = partial(_measure_chunk, filters=filters, all_measures=all_measures)
+    return map_chunks(measure, rows, filters.processes)
 
 
 def _measure_chunk(rows: pl.DataFrame, filters: Filters, all_measures: bool) -> pl.DataFrame:
     """Do the work of `measure_rows` on some rows, in this process."""
     rows = rows.with_row_index("row")
-    columns = rows.select("row")
-    rejections = [pl.DataFrame(schema={"row": rows.schema["row"], "rejected_by": pl.String})]
+    results = rows.select("row", "rejected_by")
+    rows = kept_rows(rows)
     for name in filters.enabled():
         if name == "quality":
             continue
         measured = _apply_filter(name, rows, filters)
-        columns = columns.join(
-            measured.select("row", pl.col("measure").alias(name)),
-            on="row",
-            how="left",
-            maintain_order="left",
-        )
-        rejected = measured.filter("rejects").select("row", rejected_by=pl.lit(name))
-        rejections.append(rejected)
-        if rejected.height and not all_measures:
-            rows = rows.join(rejected, on="row", how="anti", maintain_order="left")
-    first = pl.concat(rejections).unique("row", keep="first", maintain_order=True)
-    return columns.join(first, on="row", how="left", maintain_order="left").drop("row")
+        results = results.join(measured, on="row", how="left", maintain_order="left")
+        results = reject_rows(results, pl.col("rejects"), name).drop("rejects")
+        if not all_measures and measured["rejects"].any():
+            rows = rows.join(kept_rows(results), on="row", how="semi", maintain_order="left")
+    return results.select(pl.exclude("row", "rejected_by"), "rejected_by")
 
 
 def _apply_filter(name: str, rows: pl.DataFrame, filters: Filters) -> pl.DataFrame:
-    """Return `row`, `measure` and `rejects` (true or false) of the rows that a filter applies to."""
+    """Return `row`, the measure and `rejects` (true or false) of the rows that a filter applies to."""
     threshold = getattr(filters, name)
     if name == "wrong_language":
         measures, rejects = language.wrong_language(
             rows, threshold, filters.identifier, languages(filters.among)
         )
-        return rows.select("row", measure=measures, rejects=rejects)
+        return rows.select("row", measures.alias(name), rejects=rejects)
     measure, required = FILTERS[name]
     rows = rows.filter(pl.col(required).is_not_null())
-    if rows.is_empty():
-        return pl.DataFrame(schema={"row": rows.schema["row"], "measure": pl.Float64, "rejects": pl.Boolean})
-    measures = measure(rows.drop("row")).cast(pl.Float64)
+    measures = measure(rows).cast(pl.Float64)
     rejects = measures > (IS_TRUE if threshold is True else float(threshold))
-    return rows.select("row", measure=measures, rejects=rejects.fill_null(False))
+    return rows.select("row", measures.alias(name), rejects=rejects)

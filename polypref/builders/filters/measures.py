@@ -7,7 +7,6 @@ import polars as pl
 from polypref.schemas import MEASURES
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
-NO_MEASURES = pl.lit([], MEASURES)
 
 
 def kept_rows(rows: Frame) -> Frame:
@@ -23,16 +22,15 @@ def reject_rows(rows: pl.DataFrame, condition: pl.Expr, reason: str) -> pl.DataF
 
 def add_measure(rows: pl.DataFrame, name: str) -> pl.DataFrame:
     """Return the rows with the column `name` moved to the end of `measures`; a null is left out."""
-    entry = pl.concat_list(pl.struct(name=pl.lit(name), value=pl.col(name)))
-    entries = pl.when(pl.col(name).is_not_null()).then(entry).otherwise(NO_MEASURES)
+    entries = list_measures(rows.select(name))
     return rows.with_columns(measures=pl.concat_list("measures", entries)).drop(name)
 
 
 def list_measures(measured: pl.DataFrame) -> pl.Series:
     """Return the column `measures` for a frame with a column a measure, in their order and without nulls."""
     # `concat_list` of so many structs would take 50 times as long (polars 2.1).
-    columns = measured.with_row_index("row").drop("rejected_by")
+    columns = measured.with_row_index("row")
     entries = columns.unpivot(index="row", variable_name="name", value_name="value").drop_nulls("value")
     lists = entries.group_by("row", maintain_order=True).agg(measures=pl.struct("name", "value"))
     rows = columns.select("row").join(lists, on="row", how="left", maintain_order="left")
-    return rows.select(pl.col("measures").cast(MEASURES).fill_null(NO_MEASURES)).to_series()
+    return rows.select(pl.col("measures").cast(MEASURES).fill_null(pl.lit([], MEASURES))).to_series()

@@ -3,14 +3,11 @@
 A worker process takes chunks of rows, and keeps the models it has loaded for the chunks that follow.
 """
 
-import atexit
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from multiprocessing import get_context
-from typing import Any
 
 import polars as pl
 
@@ -21,9 +18,9 @@ MIN_ROWS = (
 
 
 def map_chunks(
-    function: Callable[..., pl.DataFrame], rows: pl.DataFrame, processes: int, *arguments: Any
+    function: Callable[[pl.DataFrame], pl.DataFrame], rows: pl.DataFrame, processes: int
 ) -> pl.DataFrame:
-    """Return `function(chunk, *arguments)` of all chunks of the rows as one frame, in the order of the rows.
+    """Return what the function makes of each chunk of the rows as one frame, in the order of the rows.
 
     The result does not depend on `processes`: 0 uses one process a core, 1 only this process.
     """
@@ -31,36 +28,15 @@ def map_chunks(
     starts = range(0, max(rows.height, 1), CHUNK)  # no rows are one empty chunk: the result keeps its columns
     chunks = [rows.slice(start, CHUNK) for start in starts]
     if processes == 1 or rows.height <= MIN_ROWS:
-        return pl.concat([function(chunk, *arguments) for chunk in chunks])
-    return pl.concat(_results(_pool(processes), function, chunks, arguments, 2 * processes))
-
-
-def _results(
-    pool: ProcessPoolExecutor,
-    function: Callable[..., pl.DataFrame],
-    chunks: Iterable[pl.DataFrame],
-    arguments: tuple[Any, ...],
-    at_once: int,
-) -> Iterator[pl.DataFrame]:
-    """Yield the results in order.
-
-    At most `at_once` chunks are with the pool, whose pipe holds copies of them.
-    """
-    submitted: deque[Future[pl.DataFrame]] = deque()
-    for chunk in chunks:
-        submitted.append(pool.submit(function, chunk, *arguments))
-        if len(submitted) >= at_once:
-            yield submitted.popleft().result()
-    while submitted:
-        yield submitted.popleft().result()
+        return pl.concat(map(function, chunks))
+    # The pool copies a chunk into its pipe only when a process is about to be free for it.
+    return pl.concat(_pool(processes).map(function, chunks))
 
 
 @cache
 def _pool(processes: int) -> ProcessPoolExecutor:
     # Not "fork": it would copy the threads' locks of polars and torch, which may be held at that moment.
-    pool = ProcessPoolExecutor(processes, get_context("forkserver"), initializer=_limit_threads)
-    atexit.register(pool.shutdown, wait=False, cancel_futures=True)
-    return pool
+    return ProcessPoolExecutor(processes, get_context("forkserver"), initializer=_limit_threads)
 
 
 def _limit_threads() -> None:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from os.path import commonprefix
 
 import polars as pl
 import regex
@@ -89,13 +90,6 @@ def _units(text: str, sizes: Sizes) -> Sequence[str]:
     return text.lower().split()
 
 
-def _runs(units: Sequence[str], n: int) -> Sequence[Hashable]:
-    """Return all runs of `n` units, in order."""
-    if isinstance(units, str):
-        return [units[i : i + n] for i in range(len(units) - n + 1)]
-    return grams(units, n)
-
-
 def _loop_share(text: str, sizes: Sizes) -> float:
     if len(text) < sizes.shortest_loop:
         return 0.0
@@ -123,7 +117,7 @@ def _longest_loop(units: Sequence[str], sizes: Sizes) -> int:
 
 def _periods(units: Sequence[str], sizes: Sizes) -> set[int]:
     """Return the distances at which the same few units stand again: a loop's period is one of them."""
-    seeds = _runs(units, sizes.seed)
+    seeds = grams(units, sizes.seed)
     if len(set(seeds)) == len(seeds):  # as in most texts; saves the slower loop below
         return set()
     last: dict[Hashable, int] = {}
@@ -168,7 +162,7 @@ def _repeated_share(text: str, sizes: Sizes) -> float:
         units = [unit for unit in units if len(unit) > 1 and not unit.isdigit()]
     if len(units) < sizes.measured_from:
         return 0.0
-    runs = _runs(units, sizes.run)
+    runs = grams(units, sizes.run)
     return 1 - len(set(runs)) / len(runs)
 
 
@@ -182,18 +176,9 @@ def _without_shared_openings(text: str) -> str:
         return text
     kept = [lines[0]]
     for above, line in pairwise(lines):
-        kept.append(line[_common_length(above, line) :])
+        shared = commonprefix([above, line])  # noqa: RUF071 - character by character, as is meant
+        kept.append(line[len(shared) :])
     return "\n".join(kept)
-
-
-def _common_length(first: str, second: str) -> int:
-    """Return how many characters two lines begin with alike."""
-    length = 0
-    for a, b in zip(first, second, strict=False):
-        if a != b:
-            break
-        length += 1
-    return length
 
 
 def _repeated_line_share(text: str) -> float:

@@ -8,9 +8,11 @@ et al., arXiv 2208.05309; P and R are precision and recall of `oscillation`) and
 (XQuAD, WMT24, UDHR).
 """
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
+from functools import wraps
 
 import polars as pl
 import regex
@@ -33,6 +35,7 @@ KEPT = regex.compile(
     """,
     regex.VERBOSE,
 )
+WRITTEN_LINE = re.compile(r"^.*?[^\W_]", re.MULTILINE)  # one that has a letter or digit
 # A full stop of any script before a space, a closing quotation mark, a letter (Chinese puts no space) or the
 # end: not the one in 3.5.
 SENTENCE_END = regex.compile(r"[\p{Sentence_Terminal}…།]+(?=[\s\"”»」』)）]|\Z|\p{L})")
@@ -62,39 +65,6 @@ IN_A_ROW = 2.5
 LONGEST_TWICE = 13  # units: twelve that stand twice, and one between them
 
 
-def copied_source(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of the source's words that stand in the translation as they are."""
-    return _compare(rows, _copied_share)
-
-
-def half_translated(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of the source's runs of four words that the translation still has."""
-    return _compare(rows, _untranslated_share)
-
-
-def oscillation(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of repeated pairs of words beyond the source's.
-
-    It counts 2.5 times where something is said twice in a row.
-    """
-    return _compare(rows, _oscillation)
-
-
-def lost_numbers(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of the numbers of two digits or more that only one of the two texts has."""
-    return _compare(rows, _number_difference)
-
-
-def lost_marks(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of the source's URLs, placeholders, tags and fences that the translation lacks."""
-    return _compare(rows, _lost_mark_share)
-
-
-def lost_sentences(rows: pl.DataFrame) -> pl.Series:
-    """Return the share of the source's lines or sentences that the translation lacks, whichever is more."""
-    return _compare(rows, lost_sentence_share)
-
-
 def length_ratio(rows: pl.DataFrame) -> pl.Series:
     """Return how many times longer or shorter the text is than usual for its source.
 
@@ -115,34 +85,43 @@ def usual_ratio(rows: pl.DataFrame) -> pl.Series:
         published, default=USUAL_RATIO_ELSEWHERE, return_dtype=pl.Float64
     )
     source_length = pl.col("source").str.len_chars()
-    ratio = pl.when(source_length >= MIN_LENGTH).then(pl.col("text").str.len_chars() / source_length)
+    counts = (source_length >= MIN_LENGTH) & pl.col("rejected_by").is_null()
+    ratio = pl.when(counts).then(pl.col("text").str.len_chars() / source_length)
     enough = ratio.count().over("language") >= LEARNED_FROM
     learned = pl.when(enough).then(ratio.median().over("language"))
     return rows.select(pl.coalesce(learned, fallback)).to_series()
 
 
-def _compare(rows: pl.DataFrame, measure: Callable[[str, str, str], float]) -> pl.Series:
-    """Return `measure(source, text, language)` of each row, null where it has no source."""
-    values = []
-    for source, text, code in rows.select("source", "text", "language").iter_rows():
-        values.append(None if source is None else measure(source, text, code))
-    return pl.Series(values, dtype=pl.Float64)
+def _each_row(measure: Callable[[str, str, str], float]) -> Callable[[pl.DataFrame], pl.Series]:
+    """Turn `measure(source, text, language)` into a filter, which measures rows."""
+
+    @wraps(measure)
+    def measure_rows(rows: pl.DataFrame) -> pl.Series:
+        columns = rows.select("source", "text", "language")
+        return pl.Series([measure(*row) for row in columns.iter_rows()], dtype=pl.Float64)
+
+    return measure_rows
 
 
-def _copied_share(source: str, text: str, code: str) -> float:
-    source_words = _prose_words(source)
-    if len(source_words) < MIN_WORDS:
-        return 0.0
-    text_words = set(_prose_words(text))
-    return sum(word in text_words for word in source_words) / len(source_words)
+@_each_row
+def copied_source(source: str, text: str, code: str) -> float:
+    """Return the share of the source's words that stand in the translation as they are."""
+    return _copied_share(source, text, 1)
 
 
-def _untranslated_share(source: str, text: str, code: str) -> float:
-    source_runs = grams(_prose_words(source), 4)
+@_each_row
+def half_translated(source: str, text: str, code: str) -> float:
+    """Return the share of the source's runs of four words that the translation still has."""
+    return _copied_share(source, text, 4)
+
+
+def _copied_share(source: str, text: str, run: int) -> float:
+    """Return the share of the source's runs of `run` words that the translation still has."""
+    source_runs = grams(_prose_words(source), run)
     if len(source_runs) < MIN_WORDS:
         return 0.0
-    text_runs = set(grams(_prose_words(text), 4))
-    return sum(run in text_runs for run in source_runs) / len(source_runs)
+    text_runs = set(grams(_prose_words(text), run))
+    return sum(words in text_runs for words in source_runs) / len(source_runs)
 
 
 def _prose_words(text: str) -> list[str]:
@@ -154,7 +133,12 @@ def _english_words(text: str) -> list[str]:
     return words(unicodedata.normalize("NFKC", text), "eng_Latn")
 
 
-def _oscillation(source: str, text: str, code: str) -> float:
+@_each_row
+def oscillation(source: str, text: str, code: str) -> float:
+    """Return the share of repeated pairs of words beyond the source's.
+
+    It counts 2.5 times where something is said twice in a row.
+    """
     units, source_words = words(text, code), _english_words(source)
     size = PAIR_OF_WORDS if spaced(code) else PAIR_OF_CHARACTERS
     pairs, source_pairs = repeated(units, size), repeated(source_words, PAIR_OF_WORDS)
@@ -181,7 +165,9 @@ def _twice_in_a_row(units: list[str]) -> bool:
     return False
 
 
-def _number_difference(source: str, text: str, code: str) -> float:
+@_each_row
+def lost_numbers(source: str, text: str, code: str) -> float:
+    """Return the share of the numbers of two digits or more that only one of the two texts has."""
     source_numbers, text_numbers = _long_numbers(source), _long_numbers(text)
     different = source_numbers ^ text_numbers
     if len(different) < MIN_NUMBERS:
@@ -202,7 +188,9 @@ def _long_numbers(text: str) -> set[str]:
     return long_numbers
 
 
-def _lost_mark_share(source: str, text: str, code: str) -> float:
+@_each_row
+def lost_marks(source: str, text: str, code: str) -> float:
+    """Return the share of the source's URLs, placeholders, tags and fences that the translation lacks."""
     source_marks = Counter(KEPT.findall(source))
     if not source_marks:
         return 0.0
@@ -216,9 +204,9 @@ def lost_sentence_share(source: str, text: str, code: str) -> float:
     Lines are compared from three on, and sentences from five on, where the script marks their ends.
     """
     share = 0.0
-    lines = _count_lines(source)
+    lines = len(WRITTEN_LINE.findall(source))
     if lines >= MIN_LINES:
-        share = max(share, 1 - _count_lines(text) / lines)
+        share = max(share, 1 - len(WRITTEN_LINE.findall(text)) / lines)
     language = LANGUAGES.get(code)
     if language is None or language.sentence_marks:
         sentences = len(SENTENCE_END.findall(source))
@@ -227,10 +215,4 @@ def lost_sentence_share(source: str, text: str, code: str) -> float:
     return share
 
 
-def _count_lines(text: str) -> int:
-    """Return the number of lines that have a letter or digit."""
-    count = 0
-    for line in text.split("\n"):
-        if any(character.isalnum() for character in line):
-            count += 1
-    return count
+lost_sentences = _each_row(lost_sentence_share)

@@ -1,6 +1,6 @@
 """Units of a text to count: words where spaces stand between them, characters where not."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import regex
 
@@ -24,8 +24,10 @@ def words(text: str, code: str) -> list[str]:
     return [character for character in text.lower() if character.isalnum()]
 
 
-def grams(units: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    """Return all runs of `n` consecutive units, in order."""
+def grams(units: Sequence[str], n: int) -> Sequence[Hashable]:
+    """Return all runs of `n` consecutive units, in order: tuples, or strings where the units are one."""
+    if isinstance(units, str):
+        return [units[i : i + n] for i in range(len(units) - n + 1)]
     shifted = [units[start:] for start in range(n)]
     return list(zip(*shifted, strict=False))
 

@@ -12,7 +12,7 @@ def filter_rows(rows: Sequence[Mapping[str, str | None]], filters: Filters) -> p
 
     A row has `text`, `language` and, where it matters, `source`, `prompt` and `finish_reason`.
     """
-    frame = pl.DataFrame(rows, schema={**WORKING_COLUMNS, "rejected_by": pl.String})
+    frame = pl.DataFrame(rows, schema=WORKING_COLUMNS)
     ended = pl.col("finish_reason").fill_null("stop")
     return apply_filters(frame, filters, text="text", source="source", prompt="prompt", finish_reason=ended)
 
