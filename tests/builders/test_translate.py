@@ -262,7 +262,7 @@ def test_what_a_language_model_loses_twice_is_rejected(tmp_path: Path) -> None:
 
 
 def test_every_reason_has_a_rule_for_the_second_try() -> None:
-    reasons = {lost_reason(kind) for kind in (*KINDS, "foreign")}
+    reasons = {lost_reason(kind) for kind in KINDS}
     assert reasons | {"lost_lines", "lost_number", "lost_sentences"} <= set(instructions.RULES)
 
 

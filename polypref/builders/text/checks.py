@@ -66,10 +66,8 @@ def _line_faults(lines: Sequence[Line], kept: Sequence[bool], translated: Sequen
     faults = []
     if len(lines) != len(translated):
         faults.append("lost_lines")
-        code = Counter[str]()
-        for line, keep in zip(lines, kept, strict=True):
-            if keep and has_letters(line.text):
-                code[line.text.strip()] += 1
+        kept_texts = [line.text for line, keep in zip(lines, kept, strict=True) if keep]
+        code = Counter(text.strip() for text in kept_texts if has_letters(text))
         if code - Counter(line.text.strip() for line in translated):
             faults.append("lost_code")
         return faults
@@ -83,8 +81,6 @@ def _line_faults(lines: Sequence[Line], kept: Sequence[bool], translated: Sequen
 
 def _corresponds(line: Line, other: Line) -> bool:
     """Return whether a line's translation begins and ends as the line does, and is blank where it is."""
-    if line.text == other.text:
-        return line.end == other.end
     same_opening = other.text.startswith(split_line(line.text).before)
     both_blank_or_not = bool(line.text.strip()) == bool(other.text.strip())
     return line.end == other.end and same_opening and both_blank_or_not

@@ -102,16 +102,16 @@ def code_lines(lines: Sequence[str], kept: Sequence[bool]) -> list[int]:
 
     A line below one of code is code too where it is a comment, or is deeper and unlike a sentence.
     """
-    certain = [number for number, line in enumerate(lines) if not kept[number] and _is_code(line)]
-    code = set(certain)
-    for number in certain:
-        following = number + 1
-        while following < len(lines) and following not in code:
-            if not _continues_code(lines[following], lines[number]):
-                break
-            code.add(following)
-            following += 1
-    return sorted(code)
+    code = []
+    opening = None  # the line of code that the lines below it may continue
+    for number, line in enumerate(lines):
+        if not kept[number] and _is_code(line):
+            opening = line
+        elif opening is None or not _continues_code(line, opening):
+            opening = None
+            continue
+        code.append(number)
+    return code
 
 
 def _is_code(line: str) -> bool:

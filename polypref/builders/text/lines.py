@@ -6,8 +6,9 @@ spaces) are kept.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import regex
@@ -85,8 +86,8 @@ def kept_lines(lines: Sequence[Line]) -> list[bool]:
     """Return for each line of a text whether it passes around the translator as it is."""
     texts = [line.text for line in lines]
     kept = [not has_letters(text) for text in texts]
-    blocks = [(fence.start, fence.end) for fence in _fences(texts)] + _formulas(texts)
-    for start, end in blocks:
+    fences = [(fence.start, fence.end) for fence in _fences(texts)]
+    for start, end in chain(fences, _formulas(texts)):
         kept[start:end] = [True] * (end - start)
     for number in code_lines(texts, kept):
         kept[number] = True
@@ -114,7 +115,9 @@ def _fences(lines: Sequence[str]) -> list[Fence]:
     first = 0
     while any("```" in line or "~~~" in line for line in lines[first:]):
         rest = [line.replace("\r", " ").replace("\0", " ") for line in lines[first:]]
-        blocks = _markdown_fences(rest)
+        tokens = _markdown().parse("\n".join(rest))
+        fenced = [token for token in tokens if token.type == "fence"]
+        blocks = [Fence(token.map[0], token.map[1], token.markup) for token in fenced]
         late_end = _late_end(rest, blocks[-1]) if blocks else None
         if late_end is not None:
             blocks[-1] = blocks[-1]._replace(end=late_end)
@@ -123,15 +126,6 @@ def _fences(lines: Sequence[str]) -> list[Fence]:
         if late_end is None:
             break
         first += late_end
-    return fences
-
-
-def _markdown_fences(lines: Sequence[str]) -> list[Fence]:
-    fences = []
-    for token in _markdown().parse("\n".join(lines)):
-        if token.type == "fence":
-            start, end = token.map
-            fences.append(Fence(start, end, token.markup))
     return fences
 
 
@@ -154,26 +148,21 @@ def _markdown() -> Any:
     return MarkdownIt("commonmark").disable(["code", "html_block", "lheading", "reference"])
 
 
-def _formulas(lines: Sequence[str]) -> list[tuple[int, int]]:
-    """Return (start, end) of the formulas that stand on several lines."""
-    formulas = []
-    number = 0
-    while number < len(lines):
-        end = _formula_end(lines, number)
-        if end is None:
-            number += 1
-        else:
-            formulas.append((number, end))
-            number = end
-    return formulas
+def _formulas(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of the formulas that stand on several lines."""
+    end = 0
+    for start in range(len(lines)):
+        if start >= end:
+            end = _formula_end(lines, start)
+            yield start, end
 
 
-def _formula_end(lines: Sequence[str], start: int) -> int | None:
-    """Return the end of the formula of several lines that begins at line `start`, None where none does."""
+def _formula_end(lines: Sequence[str], start: int) -> int:
+    """Return the end of the formula of several lines that begins at line `start`, `start` where none does."""
     text = lines[start].strip()
     for opening, closing in FORMULA_ENDS.items():
         if text.startswith(opening) and closing not in text[len("$$") :]:
             for number in range(start + 1, min(start + FORMULA_LINES, len(lines))):
                 if closing in lines[number]:
                     return number + 1
-    return None
+    return start

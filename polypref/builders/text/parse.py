@@ -12,17 +12,16 @@ from polypref.builders.text.lines import Line, kept_lines, split_line, split_lin
 from polypref.builders.text.sentences import Gap, Sentence, split_sentences
 from polypref.builders.text.spans import find_spans
 
-WRAPPED_FROM = (
-    50  # characters of a line that a person may have wrapped; a shorter one ends where it is meant to
-)
+# Characters of a line that a person may have wrapped; a shorter one ends where it is meant to.
+WRAPPED_FROM = 50
 # What separates cells: " | ", but not "\|" (group 1); or a tab or three spaces between columns (group 2).
 COLUMN = re.compile(r"(\s*(?<!\\)\|\s*)|(\t+|\s{3,})")
 
 Piece = str | Gap | Sentence  # a string is kept as it is
 
 
-def parse(text: str, pivot: str = "eng_Latn") -> list[Piece]:
-    """Return the pieces of a text, whose prose is in the language `pivot`, in order."""
+def parse(text: str) -> list[Piece]:
+    """Return the pieces of an English text, in order."""
     lines = split_lines(text)
     kept = kept_lines(lines)
     pieces: list[Piece] = []
@@ -35,7 +34,7 @@ def parse(text: str, pivot: str = "eng_Latn") -> list[Piece]:
         end = first + 1
         while end < len(lines) and not kept[end] and _is_wrapped(lines[end - 1], lines[end]):
             end += 1
-        pieces += _paragraph(lines[first:end], pivot)
+        pieces += _paragraph(lines[first:end])
         first = end
     return [piece for piece in pieces if piece not in ("", Gap(""))]
 
@@ -57,7 +56,7 @@ def _is_wrapped(line: Line, following: Line) -> bool:
     )
 
 
-def _paragraph(lines: Sequence[Line], pivot: str) -> Iterator[Piece]:
+def _paragraph(lines: Sequence[Line]) -> Iterator[Piece]:
     """Yield the pieces of a line, or of several lines that a person wrapped and that are read as one."""
     parts = [split_line(line.text) for line in lines]
     prose = parts[0].prose
@@ -66,7 +65,7 @@ def _paragraph(lines: Sequence[Line], pivot: str) -> Iterator[Piece]:
         prose += line_break + parts[number].prose
     yield parts[0].before
     for cell, border in _cells(prose):
-        yield from split_sentences(cell, pivot)
+        yield from split_sentences(cell)
         yield border
     yield parts[-1].after
     yield lines[-1].end

@@ -13,7 +13,6 @@ import regex
 
 from polypref.builders.text.lines import has_letters
 from polypref.builders.text.spans import find_spans
-from polypref.languages.codes import language
 
 LONGEST = 400  # characters of a sentence: 100 tokens of English, whose translation fits 512 even at 5 for one
 
@@ -28,7 +27,7 @@ SMALL_QUOTATION = re.compile(r"[\"“‘'«][a-z]")  # a quotation that begins w
 class HiddenSpan(NamedTuple):
     """A span that a mark stands for."""
 
-    kind: str  # a key of spans.KINDS, or "foreign"
+    kind: str  # a key of spans.KINDS
     text: str
 
 
@@ -67,18 +66,17 @@ def mark_at(place: int, text: str) -> regex.Match[str] | None:
     return None
 
 
-def split_sentences(text: str, pivot: str) -> Iterator[str | Gap | Sentence]:
-    """Yield the sentences of prose in the language `pivot`, and what stands between them."""
-    pivot_language = language(pivot)
+def split_sentences(text: str) -> Iterator[str | Gap | Sentence]:
+    """Yield the sentences of English prose, and what stands between them."""
     masked = ""
     hidden: list[HiddenSpan] = []
     place = 0
-    for kind, start, end in find_spans(text, latin=pivot_language.script == "Latn"):
+    for kind, start, end in find_spans(text):
         masked += f"{text[place:start]}{{{len(hidden)}}}"
         hidden.append(HiddenSpan(kind, text[start:end]))
         place = end
     masked += text[place:]
-    for segment in _segments(masked, pivot_language.short_code):
+    for segment in _segments(masked):
         for part in _short_parts(segment):
             body = part.strip()
             start = len(part) - len(part.lstrip())
@@ -87,15 +85,15 @@ def split_sentences(text: str, pivot: str) -> Iterator[str | Gap | Sentence]:
             yield Gap(part[start + len(body) :])
 
 
-def _segments(text: str, code: str) -> Iterator[str]:
-    """Yield sentences with the spaces behind them, as sentencex splits the language with this code.
+def _segments(text: str) -> Iterator[str]:
+    """Yield sentences with the spaces behind them, as sentencex splits English.
 
     A quotation in small letters goes on with the sentence before it: How often is it there? “cat” “cat”
     """
     from sentencex import segment
 
     sentence = ""
-    for part in segment(code, text):
+    for part in segment("en", text):
         if sentence and not SMALL_QUOTATION.match(part):
             yield sentence
             sentence = ""

@@ -103,43 +103,36 @@ KINDS: dict[str, str] = {
           | '[^'\n]{1,80}'(?!\w)                           # spell 'colour', but not 'tis o'clock
         )
     """,
+    "foreign": r"""
+        [\p{L}--[\p{Latin}ªº]][\p{L}\p{M}--\p{Latin}]*    # 你好，世界: in another script than Latin,
+        (?: [\s,.、。，·・'’!?！？-]*                      #   with the punctuation between its words
+            [\p{L}--[\p{Latin}ªº]][\p{L}\p{M}--\p{Latin}]* )*
+    """,
 }
-# Words in another script than Latin, with the punctuation between them: 你好，世界
-FOREIGN = r"""
-    [\p{L}--[\p{Latin}ªº]][\p{L}\p{M}--\p{Latin}]*
-    (?: [\s,.、。，·・'’!?！？-]*[\p{L}--[\p{Latin}ªº]][\p{L}\p{M}--\p{Latin}]* )*
-"""
 # One of these makes a formula of what is a mere number otherwise: 10-20, 1/2, (3), a
 OPERATOR = regex.compile(r"[=^+*×÷≤≥≠<>∈²³]|\w\(")
 ENDS_SENTENCE = ".,;:!?'\"’”…*_"  # these do not end an address, but the sentence or emphasis around it
 BRACKETS = {")": "(", "]": "[", "}": "{"}
 REASONS = {"formula": "latex", "identifier": "code", "foreign": "word"}  # kinds that share another's reason
 
-PATTERN = regex.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in KINDS.items()), regex.VERBOSE)
-# V1: set differences, as FOREIGN has them
-PATTERN_LATIN = regex.compile(f"{PATTERN.pattern}|(?P<foreign>{FOREIGN})", regex.V1 | regex.VERBOSE)
+PATTERN = regex.compile(
+    "|".join(f"(?P<{kind}>{pattern})" for kind, pattern in KINDS.items()),
+    regex.V1 | regex.VERBOSE,  # V1: set differences, as "foreign" has them
+)
 
 
 class Span(NamedTuple):
     """A stretch of a line that must survive."""
 
-    kind: str  # a key of KINDS, or "foreign"
+    kind: str  # a key of KINDS
     start: int
     end: int
 
 
-def find_spans(line: str, latin: bool = True) -> Iterator[Span]:
-    """Yield the spans of a line, in order and without overlaps.
-
-    Args:
-        latin: the prose is in Latin letters, so a word in letters of another script is a span too.
-    """
-    pattern = PATTERN_LATIN if latin else PATTERN
-    place = 0
-    while True:
-        match = pattern.search(line, place)
-        if match is None:
-            return
+def find_spans(line: str) -> Iterator[Span]:
+    """Yield the spans of a line, in order and without overlaps."""
+    match = PATTERN.search(line)
+    while match:
         kind = str(match.lastgroup)
         start, end = match.span()
         place = end
@@ -150,6 +143,7 @@ def find_spans(line: str, latin: bool = True) -> Iterator[Span]:
         if end > start and (kind != "formula" or _is_formula(match[0])):
             yield Span(kind, start, end)
         place = max(place, match.start() + 1)  # beyond an address that is trimmed to nothing
+        match = PATTERN.search(line, place)
 
 
 def lost_reason(kind: str) -> str:

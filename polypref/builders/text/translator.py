@@ -22,6 +22,7 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.config import HttpTranslator
 from polypref.store.stages import Asking
 
+FINISH_REASONS = ("stop", "length", "error")  # the worse, the later
 Answers = Mapping[str, Answer | None]  # by the text that was asked; None: the call failed for now
 
 
@@ -76,7 +77,7 @@ def _translate_sentences(
     parsed_groups = []
     wanted: dict[str, None] = {}  # each sentence once: a dict keeps their order
     for group in groups:
-        parsed = [parse(text, PIVOT) for text in group]
+        parsed = [parse(text) for text in group]
         parsed_groups.append(parsed)
         for pieces in parsed:
             wanted.update(dict.fromkeys(sentence.text for sentence in sentences(pieces)))
@@ -100,27 +101,27 @@ def _assemble(
     back_answers: Answers | None,
 ) -> Translation | None:
     """Return the translation of a group from those of its sentences, None if one is missing."""
-    originals, used = [], []
-    for pieces in parsed:
-        for sentence in sentences(pieces):
-            answer = answers[sentence.text]
-            if answer is None:
-                return None
-            # An answer without letters is not in `back_answers`: it was not sent back.
-            if back_answers is not None and back_answers.get(answer.text, answer) is None:
-                return None
-            originals.append(sentence.text)
-            used.append(answer)
     texts: list[str] = []
     faults: list[str] = []
-    remaining = iter(used)
+    originals: list[str] = []
+    used: list[Answer] = []
     for source, pieces in zip(group, parsed, strict=True):
-        text, text_faults = _assemble_text(pieces, [next(remaining).text for _ in sentences(pieces)], target)
+        asked = [sentence.text for sentence in sentences(pieces)]
+        received = [answer for answer in map(answers.get, asked) if answer is not None]
+        if len(received) < len(asked):
+            return None
+        text, text_faults = _assemble_text(pieces, [answer.text for answer in received], target)
         texts.append(text)
         faults += text_faults or find_faults(source, text)
+        originals += asked
+        used += received
     chrf = None
     if back_answers is not None:
-        chrf = _chrf(originals, [back_answers.get(answer.text) for answer in used])
+        # An answer without letters was not sent back, and counts as empty.
+        back = [back_answers.get(answer.text, Answer()) for answer in used]
+        if None in back:
+            return None
+        chrf = _chrf(originals, [answer.text for answer in back if answer is not None])
     return _translation(texts, used, faults, chrf)
 
 
@@ -140,14 +141,13 @@ def _assemble_text(
     return rebuild(pieces, restored, target), mark_faults + faults
 
 
-def _chrf(originals: Sequence[str], back_answers: Sequence[Answer | None]) -> float | None:
+def _chrf(originals: Sequence[str], back: Sequence[str]) -> float | None:
     """Return chrF (Popović 2015) of sentences translated there and back, None without sentences."""
     from sacrebleu.metrics import CHRF
 
     if not originals:
         return None
-    back = [answer.text if answer else "" for answer in back_answers]
-    return float(CHRF().corpus_score(back, [list(originals)]).score)
+    return float(CHRF().corpus_score(back, [originals]).score)
 
 
 # A language model.
@@ -198,7 +198,8 @@ def _join_chunks(
             if answer is None:
                 return None
             used.append(answer)
-            parts.append(_with_outer_spaces(chunk.text, answer.text))
+            # Between the spaces and line breaks that surround the chunk's text.
+            parts.append(chunk.text.replace(chunk.text.strip(), answer.text.strip()))
         texts.append("".join(parts))
         faults += _faults(source, texts[-1], target, limit)
     return _translation(texts, used, faults)
@@ -212,24 +213,14 @@ def _faults(source: str, translation: str, target: str, limit: float) -> list[st
     return faults
 
 
-def _with_outer_spaces(chunk: str, translation: str) -> str:
-    """Return a chunk's translation between the spaces and line breaks that surround the chunk."""
-    start = len(chunk) - len(chunk.lstrip())
-    end = len(chunk.rstrip())
-    return chunk[:start] + translation.strip() + chunk[end:]
-
-
 # Both.
 
 
 def _translation(
     texts: list[str], answers: Sequence[Answer], faults: Sequence[str], chrf: float | None = None
 ) -> Translation:
-    finish_reasons = {answer.finish_reason for answer in answers}
-    finish_reason = "stop"
-    for worse in ("length", "error"):
-        if worse in finish_reasons:
-            finish_reason = worse
+    finish_reasons = [answer.finish_reason for answer in answers]
+    finish_reason = max(finish_reasons, key=FINISH_REASONS.index, default="stop")
     tokens = sum(answer.tokens for answer in answers)
     return Translation(texts, finish_reason, tokens, tuple(dict.fromkeys(faults)), chrf)
 
