@@ -15,6 +15,8 @@ from polypref.errors import InputError
 
 SCHEMA_VERSION = 1  # of the published tables, stated in facts.json; raised when a column changes its meaning
 
+NO_LANGUAGE = "und"  # the ISO 639-3 code of undetermined languages, for rows whose language is not known
+
 Message = Mapping[str, str]  # {"role": "user" | "assistant" | "system", "content": text}
 
 MESSAGES = pl.List(pl.Struct({"role": pl.String, "content": pl.String}))

@@ -3,12 +3,13 @@
 Parts that are up to date are left alone, and only requests that have no answer yet are sent.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from polypref.builders import complete, pair, prompts, score, translate
 from polypref.builders.filters.apply import Filters
-from polypref.builders.recipe import PIVOT, Completer, ImportedScores, LanguageRule, Recipe, Scorer, Translate
+from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule, Recipe, Translate
 from polypref.builders.tables import imports
 from polypref.builders.tables.read import Table
 from polypref.engines.base import Engine
@@ -130,35 +131,25 @@ class Build:
         if config is None or not codes:
             return
         engines = self._open_engines(translator, config.filters)
-        if config.imported:
-            tasks = self._imported_translation_tasks(config, config.imported, codes, engines)
-        else:
-            tasks = self._translation_tasks(config, codes, engines)
-        self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
-
-    def _translation_tasks(self, config: Translate, codes: list[str], engines: Engines) -> Iterator[PartTask]:
-        for code in codes:
-            identity = _translation_identity(config, code, engines)
-            stage = translate.translate_prompts(config, code, engines[""].name)
-            for part, english in self._translated_parts(code):
-                yield PartTask(part, "prompts", (english,), identity, stage)
-
-    def _imported_translation_tasks(
-        self, config: Translate, table: Table, codes: list[str], engines: Engines
-    ) -> Iterator[PartTask]:
-        rows_by_language = imports.read_by_language(table)
-        english = read_parts(self._table("prompts", "source", PIVOT))
-        for code in codes:
-            rows = imports.split_into_parts(rows_by_language.get(code, []), english, self.parts)
-            for part, source in self._translated_parts(code):
-                identity = _import_identity(rows[part.number], config.filters, engines)
-                stage = imports.import_translations(rows[part.number], table, code, config.filters)
-                yield PartTask(part, "prompts", (source,), identity, stage)
-
-    def _translated_parts(self, code: str) -> Iterator[tuple[Part, Part]]:
-        """Yield each part of a language's translated prompts with the part of the English ones."""
         english = self._table("prompts", "source", PIVOT)
-        return zip(self._table("prompts", "translated", code), english, strict=True)
+        if config.imported:
+            rows_by_language = imports.read_by_language(config.imported)
+            prompts = read_parts(english)
+        tasks = []
+        for code in codes:
+            if config.imported:
+                rows = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
+            for part, source in zip(self._table("prompts", "translated", code), english, strict=True):
+                if config.imported:
+                    identity = _import_identity(rows[part.number], config.filters, engines)
+                    stage = imports.import_translations(
+                        rows[part.number], config.imported, code, config.filters
+                    )
+                else:
+                    identity = _translation_identity(config, code, engines)
+                    stage = translate.translate_prompts(config, code, engines[""].name)
+                tasks.append(PartTask(part, "prompts", (source,), identity, stage))
+        self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
 
     # Completions.
 
@@ -168,110 +159,90 @@ class Build:
             self._import_completions(name, config.imported)
             return
         assert config.engine is not None
-        codes = (PIVOT,) if config.pivot else self.languages
-        engines: Engines = {"": open_engine(config.engine, name, self.workdir)}
-        rows = config.samples * sum(self._count_prompts(code) for code in codes)
-        self._run(f"complete {name}", self._completion_tasks(name, config, codes, engines), rows, engines)
-        if config.pivot:
-            self._translate_completions(name, translator)
-
-    def _completion_tasks(
-        self, name: str, config: Completer, codes: Iterable[str], engines: Engines
-    ) -> Iterator[PartTask]:
+        engine = open_engine(config.engine, name, self.workdir)
         filters = self.recipe.complete.filters
-        identity = ["complete", engines[""].fingerprint, name, config.samples, filters.identity()]
-        for code in codes:
+        identity = ["complete", engine.fingerprint, name, config.samples, filters.identity()]
+        tasks, rows = [], 0
+        for code in (PIVOT,) if config.pivot else self.languages:
+            rows += config.samples * self._count_prompts(code)
             stage = complete.complete_prompts(config, name, code, filters)
             parts = self._table("completions", f"{name}-native", code)
             for part, sources in zip(parts, self.prompt_parts(code), strict=True):
-                yield PartTask(part, "completions", sources, identity, stage)
+                tasks.append(PartTask(part, "completions", sources, identity, stage))
+        self._run(f"complete {name}", tasks, rows, {"": engine})
+        if config.pivot:
+            self._translate_completions(name, translator)
 
     def _translate_completions(self, name: str, translator: Engine | None) -> None:
         assert self.recipe.translate is not None
         filters = self.recipe.complete.filters
         config = self.recipe.translate.model_copy(update={"filters": filters})
-        codes = [code for code in self.languages if code != PIVOT]
         engines = self._open_engines(translator, filters)
-        rows = len(codes) * _count_rows(self._table("completions", f"{name}-native", PIVOT))
-        tasks = self._completion_translation_tasks(name, config, codes, engines)
-        self._run(f"translate {name}", tasks, rows, engines)
-
-    def _completion_translation_tasks(
-        self, name: str, config: Translate, codes: list[str], engines: Engines
-    ) -> Iterator[PartTask]:
         english_parts = self._table("completions", f"{name}-native", PIVOT)
+        codes = [code for code in self.languages if code != PIVOT]
+        tasks = []
         for code in codes:
             identity = _translation_identity(config, code, engines)
             stage = translate.translate_completions(config, code)
             parts = self._table("completions", f"{name}-translated", code)
             for part, english, sources in zip(parts, english_parts, self.prompt_parts(code), strict=True):
-                yield PartTask(part, "completions", (english, *sources), identity, stage)
+                tasks.append(PartTask(part, "completions", (english, *sources), identity, stage))
+        self._run(f"translate {name}", tasks, len(codes) * _count_rows(english_parts), engines)
 
     def _import_completions(self, name: str, table: Table) -> None:
         rows_by_language = imports.read_by_language(table)
-        rows = sum(len(rows_by_language.get(code, ())) for code in self.languages)
-        self._run(f"import {name}", self._imported_completion_tasks(name, rows_by_language), rows, {})
-
-    def _imported_completion_tasks(
-        self, name: str, rows_by_language: imports.RowsByLanguage
-    ) -> Iterator[PartTask]:
         filters = self.recipe.complete.filters
+        tasks = []
         for code in self.languages:
             prompt_parts = self.prompt_parts(code)
-            language_prompts = read_parts(part for sources in prompt_parts for part in sources)
-            rows = imports.split_into_parts(rows_by_language.get(code, []), language_prompts, self.parts)
+            prompts = read_parts(chain.from_iterable(prompt_parts))
+            rows_by_part = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
             parts = self._table("completions", f"{name}-native", code)
-            for part, sources in zip(parts, prompt_parts, strict=True):
-                identity = _import_identity(rows[part.number], filters, {})
-                stage = without_requests(imports.import_completions(rows[part.number], name, code, filters))
-                yield PartTask(part, "completions", sources, identity, stage)
+            for part, sources, rows in zip(parts, prompt_parts, rows_by_part, strict=True):
+                identity = _import_identity(rows, filters, {})
+                stage = without_requests(imports.import_completions(rows, name, code, filters))
+                tasks.append(PartTask(part, "completions", sources, identity, stage))
+        total = sum(len(rows_by_language[code]) for code in self.languages)
+        self._run(f"import {name}", tasks, total, {})
 
     # Scores and pairs.
 
     def _score(self, scorer: str) -> None:
         config = self.recipe.score[scorer]
         engines: Engines = {}
-        if not isinstance(config, LanguageRule | ImportedScores):
+        if isinstance(config, LanguageRule):
+            stage, identity = without_requests(score.score_by_language_rule(scorer)), "language_rule"
+        elif isinstance(config, ImportedScores):
+            stage = without_requests(imports.import_scores(config, scorer))
+            identity = imports.digest_scores(config)
+        else:
             engines[""] = open_engine(config, scorer, self.workdir)
-        rows = 0
-        for code in self.languages:
-            rows += sum(_count_rows(parts) for parts in self.completion_tables(code).values())
-        self._run(f"score {scorer}", self._score_tasks(scorer, config, engines), rows, engines)
-
-    def _score_tasks(self, scorer: str, config: Scorer, engines: Engines) -> Iterator[PartTask]:
+            stage, identity = score.score_by_reward_model(scorer), engines[""].fingerprint
+        tasks, rows = [], 0
         for code in self.languages:
             score_tables = self.score_tables(scorer, code)
             for name, completions in self.completion_tables(code).items():
-                if isinstance(config, LanguageRule):
-                    stage = without_requests(score.score_by_language_rule(scorer))
-                    identity = "language_rule"
-                elif isinstance(config, ImportedScores):
-                    generator = name.rpartition("-")[0]
-                    stage = without_requests(imports.import_scores(config, scorer, generator, code))
-                    identity = imports.digest_scores(config)
-                else:
-                    stage = score.score_by_reward_model(scorer)
-                    identity = engines[""].fingerprint
+                rows += _count_rows(completions)
                 parts = zip(score_tables[name], completions, self.prompt_parts(code), strict=True)
                 for part, completion, sources in parts:
                     inputs = (completion, *sources)
-                    yield PartTask(part, "scores", inputs, ["score", scorer, identity], stage)
+                    tasks.append(PartTask(part, "scores", inputs, ["score", scorer, identity], stage))
+        self._run(f"score {scorer}", tasks, rows, engines)
 
     def _pair(self) -> None:
-        rows = sum(self._count_prompts(code) for code in self.languages)
-        self._run("pair", self._pair_tasks(), rows, {})
-
-    def _pair_tasks(self) -> Iterator[PartTask]:
         config = self.recipe.pair
         identity = ["pair", config.identity(), TABLES["ranked"].names()]
+        tasks, rows = [], 0
         for code in self.languages:
+            rows += self._count_prompts(code)
             completion_tables = self.completion_tables(code).values()
             score_tables = self.score_tables(config.scorer, code).values()
             for part, sources in zip(self.pair_parts(code), self.prompt_parts(code), strict=True):
                 completions = [parts[part.number] for parts in completion_tables]
                 scores = [parts[part.number] for parts in score_tables]
                 stage = without_requests(pair.pair_stage(config, len(sources), len(completions)))
-                yield PartTask(part, "ranked", (*sources, *completions, *scores), identity, stage)
+                tasks.append(PartTask(part, "ranked", (*sources, *completions, *scores), identity, stage))
+        self._run("pair", tasks, rows, {})
 
     # Engines, and running a stage.
 
@@ -289,9 +260,7 @@ class Build:
 
     def _open_engines(self, main: Engine | None, filters: Filters) -> Engines:
         """Return the engines of a stage that translates: its translator, and the filters' quality model."""
-        engines: Engines = {}
-        if main is not None:
-            engines[""] = main
+        engines: Engines = {"": main} if main else {}
         if filters.quality is not None:
             engines["quality"] = open_engine(filters.quality.engine, "quality", self.workdir)
         return engines
@@ -315,12 +284,8 @@ class Build:
 
 def _count_rows(parts: Iterable[Part]) -> int:
     """Return the number of rows in the parts that exist."""
-    rows = 0
-    for part in parts:
-        info = part.read_info()
-        if info is not None:
-            rows += info.rows
-    return rows
+    infos = [part.read_info() for part in parts]
+    return sum(info.rows for info in infos if info is not None)
 
 
 def _translation_identity(config: Translate, code: str, engines: Engines) -> list[object]:

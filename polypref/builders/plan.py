@@ -19,8 +19,9 @@ from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule
 from polypref.builders.text.translator import translate_texts
-from polypref.engines.base import Answer, Engine, Request, ServerEngine
+from polypref.engines.base import Answer, Request, ServerEngine
 from polypref.engines.budget import Meter, Price
+from polypref.engines.config import EngineConfig
 from polypref.engines.pool import open_pool
 from polypref.engines.start import open_engine
 from polypref.schemas import Message
@@ -102,14 +103,11 @@ class _Plan:
         self.other_languages = [code for code in build.languages if code != PIVOT]
 
     def translate_prompts(self) -> None:
-        if self.recipe.translate is None or PIVOT not in self.build.prompt_counts:
+        config = self.recipe.translate
+        if config is None or config.engine is None or PIVOT not in self.build.prompt_counts:
             return
-        if self.recipe.translate.engine:
-            for code in self.other_languages:
-                translated = self._add("translate prompts", "translate", code, self.english, TRANSLATION)
-                self._estimate_quality(
-                    "prompts", code, self.english, translated, self.recipe.translate.filters
-                )
+        for code in self.other_languages:
+            self._translate("prompts", code, self.english, config.filters)
 
     def complete(self, generator: str) -> None:
         config = self.recipe.complete.generators[generator]
@@ -124,11 +122,8 @@ class _Plan:
             written[code] = self._add(f"complete {generator}", generator, code, size, longest, price)
         if config.pivot:
             for code in self.other_languages:
-                written[code] = self._add(
-                    f"translate {generator}", "translate", code, written[PIVOT], TRANSLATION
-                )
                 filters = self.recipe.complete.filters
-                self._estimate_quality(generator, code, written[PIVOT], written[code], filters)
+                written[code] = self._translate(generator, code, written[PIVOT], filters)
 
     def score(self, scorer: str) -> None:
         if isinstance(self.recipe.score[scorer], LanguageRule | ImportedScores):
@@ -140,12 +135,13 @@ class _Plan:
                     size += completions[code] + Size(0, self.prompts[code].tokens)
             self._add(f"score {scorer}", scorer, code, size, SCORE)
 
-    def _estimate_quality(
-        self, rows: str, code: str, source: Size, translated: Size, filters: Filters
-    ) -> None:
+    def _translate(self, rows: str, code: str, source: Size, filters: Filters) -> Size:
+        """Add the lines of a translation and its quality model; return the size of the translation."""
+        translated = self._add(f"translate {rows}", "translate", code, source, TRANSLATION)
         if filters.quality is not None:
             size = translated + Size(0, source.tokens)
             self._add(f"quality of {rows}", "quality", code, size, SCORE)
+        return translated
 
     def _add(
         self, stage: str, engine: str, code: str, size: Size, default: Rate, price: Price = FREE
@@ -190,10 +186,8 @@ def probe_engines(build: Build, count: int) -> dict[str, Rate]:
     with Meter(recipe.budget, build.workdir) as meter:
         for generator, config in recipe.complete.generators.items():
             if config.engine:
-                engine = open_engine(config.engine, generator, build.workdir)
-                answers, seconds = _time_engine(
-                    build, meter, engine, [[Request(prompt)] for prompt in prompts]
-                )
+                requests = [[Request(prompt)] for prompt in prompts]
+                answers, seconds = _time_engine(build, meter, config.engine, generator, requests)
                 answered = [answer for answer in answers if answer]
                 tokens = sum(answer.tokens for answer in answered)
                 rates[generator] = Rate(tokens / max(1, len(answered)), seconds=seconds, measured=True)
@@ -204,9 +198,8 @@ def probe_engines(build: Build, count: int) -> dict[str, Rate]:
             rates |= _probe_translator(build, meter, prompts)
         for scorer, scoring in recipe.score.items():
             if conversations and not isinstance(scoring, LanguageRule | ImportedScores):
-                engine = open_engine(scoring, scorer, build.workdir)
                 requests = [[Request(conversation)] for conversation in conversations]
-                _, seconds = _time_engine(build, meter, engine, requests)
+                _, seconds = _time_engine(build, meter, scoring, scorer, requests)
                 rates[scorer] = Rate(0.0, seconds=seconds, measured=True)
     return rates
 
@@ -217,25 +210,25 @@ def _probe_translator(build: Build, meter: Meter, prompts: Sequence[Sequence[Mes
     targets = [code for code in build.languages if code != PIVOT]
     if config is None or config.engine is None or not targets:
         return {}
-    engine = open_engine(config.engine, "translate", build.workdir)
     groups, read = [], 0
     for prompt in prompts:
         contents = [message["content"] for message in prompt]
         read += sum(len(content.encode()) for content in contents) // BYTES_PER_TOKEN
         # The first requests alone: those that follow (corrections, back-translation) depend on their answers.
         groups.append(list(next(translate_texts([contents], targets[0], config), [])))
-    answers, seconds = _time_engine(build, meter, engine, groups)
+    answers, seconds = _time_engine(build, meter, config.engine, "translate", groups)
     tokens = sum(answer.tokens for answer in answers if answer)
     return {"translate": Rate(tokens / max(1, read), per_prompt_token=True, seconds=seconds, measured=True)}
 
 
 def _time_engine(
-    build: Build, meter: Meter, engine: Engine, groups: Sequence[Sequence[Request]]
+    build: Build, meter: Meter, config: EngineConfig, name: str, groups: Sequence[Sequence[Request]]
 ) -> tuple[list[Answer | None], float | None]:
     """Return the answers to all groups of requests, and the seconds for a group while the engine is full.
 
     The seconds are None if all answers were in the log.
     """
+    engine = open_engine(config, name, build.workdir)
     log = build.workdir.open_log(engine.fingerprint)
     requests = [request for group in groups[1:] for request in group]
 
@@ -292,7 +285,6 @@ def _cells(lines: Sequence[Line]) -> list[str]:
     prompt_tokens = sum(line.prompt_tokens for line in lines)
     tokens = sum(line.tokens for line in lines)
     cost = sum(line.cost for line in lines)
-    hours = "?"
-    if all(line.hours is not None for line in lines):
-        hours = f"{sum(line.hours or 0.0 for line in lines):,.2f}"
-    return [f"{rows:,}", f"{prompt_tokens:,}", f"{tokens:,}", hours, f"{cost:,.2f}"]
+    hours = [line.hours for line in lines if line.hours is not None]
+    total = f"{sum(hours):,.2f}" if len(hours) == len(lines) else "?"
+    return [f"{rows:,}", f"{prompt_tokens:,}", f"{tokens:,}", total, f"{cost:,.2f}"]

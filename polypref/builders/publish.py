@@ -17,7 +17,7 @@ from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
 from polypref.cards.licences import known_license
 from polypref.errors import Unavailable
-from polypref.schemas import COMPLETION_KEY, MESSAGES, PROMPT_KEY, TABLES
+from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES
 from polypref.store.parts import Part
 
 
@@ -26,11 +26,9 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
 
     Raises Unavailable where calls failed for now, unless `allow_incomplete` is set.
     """
-    failed = 0
-    for code in build.languages:
-        for part in build.pair_parts(code):
-            info = part.read_info()
-            failed += info.incomplete if info else 0
+    pair_parts = chain.from_iterable(build.pair_parts(code) for code in build.languages)
+    infos = [part.read_info() for part in pair_parts]
+    failed = sum(info.incomplete for info in infos if info is not None)
     if failed and not allow_incomplete:
         raise Unavailable(
             f"{build.workdir.path}: {failed} calls failed for now; run again, "
@@ -95,13 +93,12 @@ def recipe_text(
 
 def kept_prompts(build: Build) -> dict[str, pl.LazyFrame]:
     """Return the kept prompts of every language."""
-    return {code: kept_rows(_scan(_prompt_parts(build, code), "prompts")) for code in build.languages}
+    return {code: kept_rows(_scan_prompts(build, code)) for code in build.languages}
 
 
 def pairs(build: Build) -> dict[str, pl.LazyFrame]:
     """Return the pairs of every language."""
-    ranked = {code: _scan(build.pair_parts(code), "ranked") for code in build.languages}
-    return {code: kept_rows(rows).select(*TABLES["pairs"]) for code, rows in ranked.items()}
+    return {code: kept_rows(_scan(build.pair_parts(code), "ranked")) for code in build.languages}
 
 
 def scored_completions(build: Build) -> dict[str, pl.LazyFrame]:
@@ -114,12 +111,12 @@ def scored_completions(build: Build) -> dict[str, pl.LazyFrame]:
 
 
 def _scored_completions(build: Build, code: str) -> pl.LazyFrame:
-    score_parts = []
+    score_parts: list[Part] = []
     for scorer in build.recipe.score:
-        score_parts += _all_parts(build.score_tables(scorer, code))
+        score_parts += chain.from_iterable(build.score_tables(scorer, code).values())
     scores = _scan(score_parts, "scores")
-    prompts = kept_rows(_scan(_prompt_parts(build, code), "prompts")).select(*PROMPT_KEY, "prompt")
-    completions = kept_rows(_scan(_all_parts(build.completion_tables(code)), "completions"))
+    prompts = kept_rows(_scan_prompts(build, code)).select(*PROMPT_KEY, "prompt")
+    completions = kept_rows(_scan_completions(build, code))
     every_score = (
         scores.sort("scorer")
         .group_by(COMPLETION_KEY, maintain_order=True)
@@ -139,37 +136,26 @@ def rejected_rows(build: Build) -> dict[str, pl.LazyFrame]:
 
     Prompts without a pair have no text here.
     """
+    columns = TABLES["rejected"].names()
     answer = pl.struct(role=pl.lit("assistant"), content=pl.col("completion").fill_null(""))
     rows = {}
     for code in build.languages:
-        prompts = _scan(_prompt_parts(build, code), "prompts")
-        completions = _scan(_all_parts(build.completion_tables(code)), "completions")
+        prompts = _scan_prompts(build, code).with_columns(messages="prompt")
+        completions = _scan_completions(build, code).with_columns(messages=pl.concat_list(answer))
         ranked = _scan(build.pair_parts(code), "ranked")
-        stages = [
-            _rejected(prompts, "prompts", pl.col("prompt")),
-            _rejected(completions, "completions", pl.concat_list(answer)),
-            _rejected(ranked, "pairs", pl.lit(None, MESSAGES)),
-        ]
-        rows[code] = pl.concat(stages)
+        stages = {"prompts": prompts, "completions": completions, "pairs": ranked}
+        frames = [frame.with_columns(stage=pl.lit(stage)) for stage, frame in stages.items()]
+        together = pl.concat(frames, how="diagonal").select(columns)  # null where a stage lacks a column
+        rows[code] = together.filter(pl.col("rejected_by").is_not_null())
     return rows
 
 
-def _rejected(rows: pl.LazyFrame, stage: str, messages: pl.Expr) -> pl.LazyFrame:
-    """Return a stage's rejected rows in the columns of `rejected`; columns that the stage lacks are null."""
-    rows = rows.filter(pl.col("rejected_by").is_not_null())
-    rows = rows.with_columns(stage=pl.lit(stage), messages=messages)
-    schema = TABLES["rejected"]
-    present = rows.collect_schema().names()
-    missing = [pl.lit(None, dtype).alias(column) for column, dtype in schema.items() if column not in present]
-    return rows.with_columns(missing).select(pl.col(column).cast(dtype) for column, dtype in schema.items())
+def _scan_prompts(build: Build, code: str) -> pl.LazyFrame:
+    return _scan(chain.from_iterable(build.prompt_parts(code)), "prompts")
 
 
-def _prompt_parts(build: Build, code: str) -> list[Part]:
-    return list(chain.from_iterable(build.prompt_parts(code)))
-
-
-def _all_parts(tables: Mapping[str, Iterable[Part]]) -> list[Part]:
-    return list(chain.from_iterable(tables.values()))
+def _scan_completions(build: Build, code: str) -> pl.LazyFrame:
+    return _scan(chain.from_iterable(build.completion_tables(code).values()), "completions")
 
 
 def _scan(parts: Iterable[Part], table: str) -> pl.LazyFrame:
@@ -186,7 +172,7 @@ def make_funnel(build: Build) -> Funnel:
     funnel: Funnel = []
     for code in sorted({*build.languages, *build.prompt_counts}):
         if code in build.languages:
-            prompts = _prompt_parts(build, code)
+            prompts = chain.from_iterable(build.prompt_parts(code))
             stages = {"prompts": prompts, **build.completion_tables(code), "pairs": build.pair_parts(code)}
         else:
             stages = {"prompts": build.workdir.table("prompts", "source", code, parts=build.parts)}

@@ -18,11 +18,9 @@ from polypref.builders.prompts import text_of
 from polypref.builders.recipe import ImportedScores
 from polypref.builders.tables.read import Row, Table, digest_table, read_rows, row_id
 from polypref.builders.tables.texts import read_prompt
-from polypref.schemas import TABLES, hash16, normalised
+from polypref.schemas import NO_LANGUAGE, TABLES, hash16, normalised
 from polypref.store.parts import part_number
 from polypref.store.stages import Asking
-
-RowsByLanguage = dict[str, list[Row]]
 
 
 class ImportedRow(NamedTuple):
@@ -33,11 +31,11 @@ class ImportedRow(NamedTuple):
     rejected_by: str | None
 
 
-def read_by_language(table: Table) -> RowsByLanguage:
-    """Return the rows of a table by language; those without a known language are under `und`."""
-    rows: RowsByLanguage = defaultdict(list)
+def read_by_language(table: Table) -> defaultdict[str, list[Row]]:
+    """Return the rows of a table by language; those without a known language are under NO_LANGUAGE."""
+    rows: defaultdict[str, list[Row]] = defaultdict(list)
     for row in read_rows(table):
-        rows[row.language or "und"].append(row)
+        rows[row.language or NO_LANGUAGE].append(row)
     return rows
 
 
@@ -107,27 +105,25 @@ def import_translations(
     return stage
 
 
-def import_scores(
-    config: ImportedScores, scorer: str, generator: str, code: str
-) -> Callable[..., pl.DataFrame]:
-    """Return the stage that takes the scores of one generator's completions from a table.
+def import_scores(config: ImportedScores, scorer: str) -> Callable[..., pl.DataFrame]:
+    """Return the stage that takes the scores of completions from a table.
 
     A score belongs to a prompt by the prompt's id in its source. Completions without a score are left out.
     """
     ids = (*config.id, config.generator)
     table = Table(path=config.path, text=config.score, id=ids, language=config.language)
-    scores: dict[str, float] = {}
+    scores = []
     for row in read_rows(table):
-        if row.language == code and isinstance(row.text, int | float):
-            scores[row.id] = float(row.text)
-    scored = pl.DataFrame(
-        {"id": list(scores), "score": list(scores.values())}, {"id": pl.String, "score": pl.Float64}
-    )
+        if row.language is not None and isinstance(row.text, int | float):
+            scores.append((row.id, row.language, float(row.text)))
+    columns = {"id": pl.String, "language": pl.String, "score": pl.Float64}
+    scored = pl.DataFrame(scores, columns, orient="row").unique(["id", "language"], keep="last")
 
     def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
         sources = pl.concat(prompts).select("prompt_id", "source_id").unique("prompt_id", keep="last")
-        rows = kept_rows(completions).join(sources, on="prompt_id").with_columns(scorer=pl.lit(scorer))
-        return rows.join(scored, left_on=pl.format("{}/{}", "source_id", pl.lit(generator)), right_on="id")
+        rows = kept_rows(completions).join(sources, on="prompt_id")
+        rows = rows.with_columns(scorer=pl.lit(scorer), id=pl.format("{}/{}", "source_id", "generator"))
+        return rows.join(scored, on=["id", "language"])
 
     return stage
 
