@@ -8,6 +8,7 @@ from polypref.builders.filters.apply import Filters, apply_filters
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.recipe import Completer
 from polypref.engines.base import Answer, Request
+from polypref.schemas import TABLES
 from polypref.store.stages import Asking
 
 
@@ -43,18 +44,11 @@ def add_answers(rows: pl.DataFrame, answers: Sequence[Answer | None]) -> pl.Data
     """
     received = [answer for answer in answers if answer is not None]
     answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
-    columns = pl.DataFrame(
-        {
-            "completion": [answer.text for answer in received],
-            "finish_reason": [answer.finish_reason for answer in received],
-            "tokens": [answer.tokens for answer in received],
-            "rejected_by": ["failed_call" if answer.error else None for answer in received],
-        },
-        schema={
-            "completion": pl.String,
-            "finish_reason": pl.String,
-            "tokens": pl.Int32,
-            "rejected_by": pl.String,
-        },
-    )
-    return pl.concat([rows.filter(answered), columns], how="horizontal")
+    columns = []
+    for answer in received:
+        reason = "failed_call" if answer.error else None
+        columns.append((answer.text, answer.finish_reason, answer.tokens, reason))
+    names = ("completion", "finish_reason", "tokens", "rejected_by")
+    schema = {name: TABLES["completions"][name] for name in names}
+    frame = pl.DataFrame(columns, schema, orient="row")
+    return pl.concat([rows.filter(answered), frame], how="horizontal")

@@ -14,15 +14,13 @@ from polypref.builders.filters.contamination import evaluation_items, overlaps
 from polypref.builders.filters.duplicates import near_duplicates
 from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
 from polypref.builders.recipe import Prompts
-from polypref.builders.tables.read import Row, Table, digest_table, read_rows, row_id
+from polypref.builders.tables.read import Row, Table, digest_table, read_rows, reason_to_skip, row_id
 from polypref.builders.tables.texts import read_prompt
 from polypref.progress import Progress
-from polypref.schemas import TABLES, hash16, normalised, prompt_id, uniform
+from polypref.schemas import NO_LANGUAGE, TABLES, hash16, normalised, prompt_id, uniform
 from polypref.store.parts import part_number
 from polypref.store.storage import read_json, write_json
 from polypref.store.workdir import Workdir
-
-NO_LANGUAGE = "und"  # the ISO 639-3 code of undetermined languages
 
 
 def write_prompts(config: Prompts, seed: int, workdir: Workdir) -> dict[str, int]:
@@ -87,7 +85,7 @@ def _prompt_row(row: Row, turns: str) -> dict[str, Any]:
             "prompt_id": row_id(row.place, "row"),
             "language": row.language or NO_LANGUAGE,
             "prompt": prompt or [],
-            "rejected_by": "not_text" if prompt is None else "unknown_language",
+            "rejected_by": reason_to_skip(prompt, row.language),
         }
     prompt = normalised(prompt)
     return {

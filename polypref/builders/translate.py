@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 
 from polypref.builders.filters.apply import apply_filters
-from polypref.builders.filters.measures import add_measure, kept_rows, reject_rows
+from polypref.builders.filters.measures import kept_rows, list_measures, reject_rows
 from polypref.builders.filters.quality import apply_quality
 from polypref.builders.recipe import PIVOT, Translate
 from polypref.builders.text.lines import has_letters
@@ -97,7 +97,9 @@ def check_translations(
     rows = rows.with_columns(rejected_by=pl.coalesce(lost, "rejected_by"))
     if config.back_translation is not None:
         rows = reject_rows(rows, pl.col("back_translation") < config.back_translation, "back_translation")
-    rows = _put_losses_first(rows)
+    losses = pl.col("lost").list.eval(pl.struct(name=pl.element(), value=1.0))
+    back_translation = list_measures(rows.select("back_translation"))
+    rows = rows.with_columns(measures=pl.concat_list(losses, back_translation, "measures"))
     rows = yield from apply_quality(rows, config.filters.quality, text="text", source="source")
     return rows.select("row", "texts", "finish_reason", "tokens", "measures", "rejected_by")
 
@@ -114,11 +116,3 @@ def _unfiltered(row: int, source: Sequence[str], translation: Translation) -> tu
     if not has_letters(original):  # code, numbers and the like, which stay as they are
         return *start, *findings, "\n".join(translation.texts), None
     return *start, *findings, text, original
-
-
-def _put_losses_first(rows: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows with `lost` and `back_translation` in `measures`, before those of the filters."""
-    from_filters = rows["measures"]
-    losses = pl.col("lost").list.eval(pl.struct(name=pl.element(), value=1.0))
-    rows = add_measure(rows.with_columns(measures=losses), "back_translation")
-    return rows.with_columns(measures=pl.concat_list("measures", from_filters))

@@ -114,7 +114,8 @@ def _index() -> dict[str, Language]:
 _INDEX = _index()
 
 
-def _find(name: str) -> Language | None:
+def find_language(name: str) -> Language | None:
+    """Return the language that `name` means, as for `language`; None if there is no such language."""
     key = _key(name)
     if key in _INDEX:
         return _INDEX[key]
@@ -157,7 +158,7 @@ def language(name: str) -> Language:
 
     Raises InputError, in one line and with suggestions, for a name that no language has.
     """
-    row = _find(name)
+    row = find_language(name)
     if row is None:
         raise _unknown(name)
     return row
@@ -172,7 +173,7 @@ def languages(names: Iterable[str]) -> tuple[str, ...]:
     for name in names:
         members = NAMED_SETS.get(_key(name))
         if members is None:
-            row = _find(name)
+            row = find_language(name)
             if row is None:
                 raise _unknown(name, NAMED_SETS)
             members = (row.code,)

@@ -12,9 +12,8 @@ from multiprocessing import get_context
 import polars as pl
 
 CHUNK = 1000  # rows that a process works on at once
-MIN_ROWS = (
-    2000  # up to so many rows, starting processes that load models of their own costs more than it saves
-)
+# Up to so many rows, starting processes that load models of their own costs more than it saves.
+MIN_ROWS = 2000
 
 
 def map_chunks(

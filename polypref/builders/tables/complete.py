@@ -6,19 +6,13 @@ A second run asks only for what is missing.
 import json
 from array import array
 from collections.abc import Sequence
+from itertools import compress
 from pathlib import Path
 
 import polars as pl
 
+from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
-from polypref.builders.tables.read import (
-    Record,
-    Table,
-    check_added,
-    check_columns,
-    read_chunks,
-    read_records,
-)
 from polypref.builders.tables.texts import read_prompt
 from polypref.builders.tables.write import check_format
 from polypref.engines.base import Answer, Request
@@ -33,7 +27,7 @@ NOT_TEXT = Answer(finish_reason="error", error="not_text")
 
 
 def complete_table(
-    table: Table, out: Path, config: HttpGenerator, workdir: Workdir, accept_failures: bool = False
+    table: read.Table, out: Path, config: HttpGenerator, workdir: Workdir, accept_failures: bool = False
 ) -> int:
     """Write the rows with `completion`, `finish_reason`, `tokens` and `error`; return their number.
 
@@ -43,34 +37,34 @@ def complete_table(
     check_format(out)
     total = _check_rows(table)
     engine = open_engine(config, config.model, workdir)
-    chunks = (_complete_chunk(table, rows) for rows in read_chunks(table, CHUNK))
+    chunks = (_complete_chunk(table, rows) for rows in read.read_chunks(table, CHUNK))
     title = f"complete {table.name}"
     write_answers(title, total, chunks, "error", engine, workdir, out, accept_failures)
     return total
 
 
-def _check_rows(table: Table) -> int:
+def _check_rows(table: read.Table) -> int:
     """Return the number of rows. Raises InputError for an id that occurs twice and a column in the way."""
-    check_columns(table, table.text, *table.id)
-    numbers, hashes = array("Q"), array("q")  # 16 bytes a row; a set of ids would take more than 100
-    for number, record in read_records(table):
-        check_added(table, record, ADDED)
-        numbers.append(number)
+    read.check_columns(table, table.text, *table.id)
+    hashes = array("q")  # 8 bytes a row; a set of ids would take more than 100
+    for _, record in read.read_records(table):
+        read.check_added(table, record, ADDED)
         hashes.append(hash(_row_id(table, record)))
-    rows = pl.DataFrame({"number": numbers, "hash": hashes})
-    repeated = rows.with_columns(first=pl.col("number").min().over("hash")).filter(
-        pl.col("number") != pl.col("first")
-    )
-    if repeated.height:
-        number, _, first = repeated.row(0)
-        identity = next(_row_id(table, record) for line, record in read_records(table) if line == number)
-        raise InputError(
-            f"{table.name}:{number}: id {identity!r} stands in line {first} too; every row needs its own"
-        )
-    return rows.height
+    repeated = pl.Series(hashes).is_duplicated()
+    lines: dict[str, int] = {}  # by id, of rows whose hash is repeated
+    if repeated.any():
+        for number, record in compress(read.read_records(table), repeated):
+            identity = _row_id(table, record)
+            first = lines.setdefault(identity, number)
+            if first != number:
+                place = f"{table.name}:{number}"
+                raise InputError(
+                    f"{place}: id {identity!r} stands in line {first} too; every row needs its own"
+                )
+    return len(hashes)
 
 
-def _row_id(table: Table, record: Record) -> str:
+def _row_id(table: read.Table, record: read.Record) -> str:
     """Return the content of the columns of `--id`, or of the column `id`, or a hash of the row."""
     if table.id:
         return "/".join(str(record.get(column)) for column in table.id)
@@ -79,10 +73,10 @@ def _row_id(table: Table, record: Record) -> str:
     return hash16(json.loads(json.dumps(record, default=str)))
 
 
-def _complete_chunk(table: Table, records: Sequence[Record]) -> Chunk:
+def _complete_chunk(table: read.Table, records: Sequence[read.Record]) -> Chunk:
     prompts = [read_prompt(record.get(table.text), "all") for record in records]
     answers = iter((yield [Request(prompt) for prompt in prompts if prompt is not None]))
-    rows: list[Record | None] = []
+    rows: list[read.Record | None] = []
     for record, prompt in zip(records, prompts, strict=True):
         answer = NOT_TEXT if prompt is None else next(answers)
         if answer is None:

@@ -4,9 +4,8 @@ Rows come back whole, with a column for each measure and `rejected_by`.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -15,32 +14,23 @@ from polypref.builders.filters.apply import NAMES, WORKING_COLUMNS, Filters, mea
 from polypref.builders.filters.measures import reject_rows
 from polypref.builders.filters.quality import estimate_quality
 from polypref.builders.filters.text import SURROGATE, masked
-from polypref.builders.tables.read import (
-    Record,
-    Table,
-    check_added,
-    check_columns,
-    language_code,
-    read_chunks,
-)
-from polypref.builders.tables.texts import map_strings, read_texts
-from polypref.builders.tables.write import check_format, write_table
-from polypref.engines.base import Answer, Request
+from polypref.builders.tables import read
+from polypref.builders.tables.texts import map_values, read_texts
+from polypref.builders.tables.write import write_table
 from polypref.engines.pool import ask_engine
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
 from polypref.languages.codes import LANGUAGES
+from polypref.schemas import NO_LANGUAGE
 from polypref.store.stages import StageRun
 from polypref.store.workdir import Workdir
 
 CHUNK = 10_000  # rows in memory at once
-UNKNOWN = "und"  # the ISO 639-3 code of undetermined languages
-AskQuality = Callable[[Sequence[Request]], Sequence[Answer | None]]
 Funnel = dict[str, Counter[str]]  # {language: {reason: rows}}; the reason of kept rows is ""
 
 
 def filter_table(
-    table: Table,
+    table: read.Table,
     filters: Filters,
     source: str | None = None,
     out: Path | None = None,
@@ -54,8 +44,6 @@ def filter_table(
 
     Raises InputError for a table that cannot be read or written.
     """
-    if out is not None:
-        check_format(out)
     funnel: Funnel = {}
     with write_table(out) if out else nullcontext() as add_rows:
         for records, measures in measure_table(table, filters, source, workdir):
@@ -69,24 +57,40 @@ def filter_table(
 
 
 def measure_table(
-    table: Table, filters: Filters, source: str | None, workdir: Workdir | None, all_measures: bool = False
-) -> Iterator[tuple[list[Record], pl.DataFrame]]:
+    table: read.Table,
+    filters: Filters,
+    source: str | None,
+    workdir: Workdir | None,
+    all_measures: bool = False,
+) -> Iterator[tuple[list[read.Record], pl.DataFrame]]:
     """Yield chunks of rows and their `language`, a column for each measure, and `rejected_by`.
 
     With `all_measures`, later filters measure rejected rows, too.
     """
     columns = [table.text] if source is None else [table.text, source]
-    constant = check_columns(table, *columns)
-    ask_quality = _open_quality(filters, workdir)
-    for records in read_chunks(table, CHUNK):
+    constant = read.check_columns(table, *columns)
+    quality = filters.quality
+    if quality is not None:
+        assert workdir is not None
+        engine = open_engine(quality.engine, "quality", workdir)
+        log = workdir.open_log(engine.fingerprint)
+    for records in read.read_chunks(table, CHUNK):
         for record in records:
-            check_added(table, record, (*filters.enabled(), "rejected_by"))
+            read.check_added(table, record, (*filters.enabled(), "rejected_by"))
         rows = _rows(records, table, source, constant)
-        yield records, _measure(rows, filters, ask_quality, all_measures)
+        measures = measure_rows(rows, filters, all_measures)
+        if quality is not None:
+            filtered = rows.select("text", "source", measures["rejected_by"])
+            run = StageRun(estimate_quality(filtered, all_measures))
+            while run.result is None:
+                run.send(ask_engine(engine, run.requests, log))
+            measures.insert_column(measures.width - 1, run.result)  # before rejected_by
+            measures = reject_rows(measures, pl.col("quality") < quality.least, "quality")
+        yield records, measures.insert_column(0, rows["language"])
 
 
 def explain_row(
-    table: Table,
+    table: read.Table,
     filters: Filters,
     number: int,
     source: str | None = None,
@@ -127,57 +131,26 @@ def _print_counts(title: str, counts: Sequence[int]) -> None:
     print(f"{title:20} {sum(counts):>10,} " + " ".join(f"{count:>8,}" for count in counts))
 
 
-def _rows(records: Iterable[Record], table: Table, source: str | None, constant: str | None) -> pl.DataFrame:
-    """Return the columns that filters work on, and the reason why they cannot work on a row."""
+def _rows(
+    records: Iterable[read.Record], table: read.Table, source: str | None, constant: str | None
+) -> pl.DataFrame:
+    """Return the columns that filters work on; rows on which they cannot work are rejected."""
     rows = []
     for record in records:
         text = _joined(record.get(table.text))
-        code = constant or language_code(record.get(table.language))
+        code = constant or read.language_code(record.get(table.language))
+        reason = read.reason_to_skip(text, code)
         finish_reason = record.get("finish_reason")
-        reason = None
-        if text is None:
-            reason = "not_text"
-        elif code is None:
-            reason = "unknown_language"
         rows.append(
             {
                 "text": text,
-                "language": code or UNKNOWN,
-                "source": None if source is None else _joined(record.get(source)),
+                "language": code or NO_LANGUAGE,
+                "source": None if source is None or reason else _joined(record.get(source)),
                 "finish_reason": finish_reason if isinstance(finish_reason, str) else "stop",
-                "prompt": None,
-                "unusable": reason,
+                "rejected_by": reason,
             }
         )
-    return pl.DataFrame(rows, schema={**WORKING_COLUMNS, "unusable": pl.String}).with_row_index("row")
-
-
-def _open_quality(filters: Filters, workdir: Workdir | None) -> AskQuality | None:
-    """Return the function that asks the quality model; None if the filter is off."""
-    if filters.quality is None:
-        return None
-    assert workdir is not None
-    engine = open_engine(filters.quality.engine, "quality", workdir)
-    return partial(ask_engine, engine, log=workdir.open_log(engine.fingerprint))
-
-
-def _measure(
-    rows: pl.DataFrame, filters: Filters, ask_quality: AskQuality | None, all_measures: bool
-) -> pl.DataFrame:
-    """Return the columns `language`, one for each measure and `rejected_by`, in the order of the rows."""
-    usable = rows.filter(pl.col("unusable").is_null())
-    measures = measure_rows(usable.select(*WORKING_COLUMNS), filters, all_measures)
-    if ask_quality is not None and filters.quality is not None:
-        filtered = usable.select("text", "source").with_columns(measures["rejected_by"])
-        run = StageRun(estimate_quality(filtered, all_measures))
-        while run.result is None:
-            run.send(ask_quality(run.requests))
-        measures = measures.insert_column(measures.width - 1, run.result)  # before rejected_by
-        measures = reject_rows(measures, pl.col("quality") < filters.quality.least, "quality")
-    columns = rows.select("row", "language", "unusable").join(
-        measures.with_columns(usable["row"]), on="row", how="left", maintain_order="left"
-    )
-    return columns.with_columns(rejected_by=pl.coalesce("unusable", "rejected_by")).drop("row", "unusable")
+    return pl.DataFrame(rows, schema=WORKING_COLUMNS)
 
 
 def _joined(value: object) -> str | None:
@@ -192,20 +165,16 @@ def _count_reasons(measures: pl.DataFrame, funnel: Funnel) -> None:
         funnel.setdefault(code, Counter())[reason or ""] += rows
 
 
-def _mask_column(records: Iterable[Record], column: str) -> None:
+def _mask_column(records: Iterable[read.Record], column: str) -> None:
     """Replace private data in every string of a column, also where it is not text that filters accept."""
     strings: list[str] = []
-
-    def collect(string: str) -> str:
-        strings.append(SURROGATE.sub("\ufffd", string))  # polars strings cannot hold it
-        return string
-
     for record in records:
-        map_strings(record.get(column), collect)
+        map_values(record.get(column), str, strings.append)
+    strings = [SURROGATE.sub("\ufffd", string) for string in strings]  # which polars cannot hold
     replacements = iter(masked(pl.Series(strings, dtype=pl.String)))  # all at once: a column is quick to mask
     for record in records:
         if column in record:
-            record[column] = map_strings(record[column], lambda _: next(replacements))
+            record[column] = map_values(record[column], str, lambda _: next(replacements))
 
 
 def _threshold(limit: object) -> str:

@@ -19,7 +19,7 @@ from polypref.cards.retries import call_hub
 from polypref.config import Config, Operational
 from polypref.errors import InputError
 from polypref.files import file_sha256
-from polypref.languages.codes import LANGUAGES, language
+from polypref.languages.codes import find_language, language
 from polypref.schemas import hash16
 
 Record = dict[str, Any]  # a row as it stands in its table: {column: value}
@@ -122,10 +122,7 @@ def digest_table(table: Table) -> str:
 def read_chunks(table: Table, size: int) -> Iterator[list[Record]]:
     """Yield the rows of a table in lists of `size`; the last one may be shorter."""
     records = (record for _, record in read_records(table))
-    chunk = list(islice(records, size))
-    while chunk:
-        yield chunk
-        chunk = list(islice(records, size))
+    yield from iter(lambda: list(islice(records, size)), [])
 
 
 def read_records(table: Table) -> Iterator[tuple[int, Record]]:
@@ -157,14 +154,15 @@ def read_records(table: Table) -> Iterator[tuple[int, Record]]:
 
 def language_code(name: object) -> str | None:
     """Return the FLORES-200 code of a language by any of its names; None if there is no such language."""
-    if not isinstance(name, str):
-        return None
-    if name in LANGUAGES:
-        return name
-    try:
-        return language(name).code
-    except InputError:
-        return None
+    row = find_language(name) if isinstance(name, str) else None
+    return row.code if row else None
+
+
+def reason_to_skip(text: object, code: str | None) -> str | None:
+    """Return why a row cannot be used: its text, or else its language, is None. Return None if it can."""
+    if text is None:
+        return "not_text"
+    return "unknown_language" if code is None else None
 
 
 def row_id(place: str, why: str) -> str:

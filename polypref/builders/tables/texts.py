@@ -88,17 +88,15 @@ def replace_texts(value: object, texts: Sequence[str]) -> object:
     return turns if isinstance(value, list) else turns[0]
 
 
-def map_strings(value: Any, change: Callable[[str], str]) -> Any:
-    """Return the value with `change` applied to every string in it, at any depth; keys stay."""
+def map_values(value: Any, kind: type, change: Callable[[Any], object]) -> Any:
+    """Return the value with `change` applied to everything of a kind in it, at any depth; keys stay."""
     match value:
-        case str():
-            return change(value)
         case dict():
-            return {key: map_strings(inner, change) for key, inner in value.items()}
+            return {key: map_values(inner, kind, change) for key, inner in value.items()}
         case list():
-            return [map_strings(inner, change) for inner in value]
+            return [map_values(inner, kind, change) for inner in value]
         case _:
-            return value
+            return change(value) if isinstance(value, kind) else value
 
 
 def _turns(value: object) -> list[Any]:

@@ -7,15 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from polypref.builders.recipe import PIVOT, Translate
+from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
-from polypref.builders.tables.read import (
-    Record,
-    Table,
-    check_columns,
-    language_code,
-    read_chunks,
-    read_records,
-)
 from polypref.builders.tables.texts import read_texts, replace_texts
 from polypref.builders.tables.write import check_format
 from polypref.builders.text.translator import translate_texts
@@ -50,7 +43,7 @@ def parse_translator(spec: str, base_url: str | None) -> Translate:
 
 
 def translate_table(
-    table: Table,
+    table: read.Table,
     to: Sequence[str],
     config: Translate,
     out: Path,
@@ -69,7 +62,7 @@ def translate_table(
     if not codes:
         raise InputError(f"--to {','.join(to)}: expected languages other than English")
     check_format(out)
-    constant = check_columns(table, table.text)
+    constant = read.check_columns(table, table.text)
     if constant not in (None, PIVOT):
         raise InputError(
             f"--language {table.language}: only English is translated; expected English, or a column"
@@ -80,24 +73,27 @@ def translate_table(
 
     def chunks() -> Iterator[Chunk]:
         for code in codes:
-            for records in read_chunks(table, CHUNK):
+            for records in read.read_chunks(table, CHUNK):
                 yield _translate_chunk(table, records, constant, code, config)
 
-    total = len(codes) * sum(1 for _ in read_records(table))
+    total = len(codes) * sum(1 for _ in read.read_records(table))
     title = f"translate {table.name}"
     rejected = write_answers(title, total, chunks(), "rejected_by", engine, workdir, out, accept_failures)
     return {"kept": total - rejected.total(), **rejected}
 
 
 def _translate_chunk(
-    table: Table, records: Sequence[Record], constant: str | None, code: str, config: Translate
+    table: read.Table, records: Sequence[read.Record], constant: str | None, code: str, config: Translate
 ) -> Chunk:
     """Translate rows into `code`; `constant` is the language of all rows, or None if each names its own."""
-    rows: list[Record | None] = []
+    rows: list[read.Record | None] = []
     groups: dict[int, list[str]] = {}  # the texts to translate, by their row's place
     for place, record in enumerate(records):
         group = read_texts(record.get(table.text))
-        reason = _reason_to_skip(group, constant or language_code(record.get(table.language)))
+        source = constant or read.language_code(record.get(table.language))
+        reason = read.reason_to_skip(group, source)
+        if reason is None and source != PIVOT:
+            reason = "not_english"
         rows.append({**record, "language": code, "rejected_by": reason})
         if group is not None and reason is None:
             groups[place] = group
@@ -108,20 +104,12 @@ def _translate_chunk(
     for number, (place, translation) in enumerate(zip(groups, translations, strict=True)):
         if translation is None:
             rows[place] = None
-            continue
-        changed = {
-            table.text: replace_texts(records[place][table.text], translation.texts),
-            "language": code,
-            "rejected_by": reasons[number],
-        }
-        rows[place] = records[place] | changed
+        else:
+            text = replace_texts(records[place][table.text], translation.texts)
+            rows[place] = {
+                **records[place],
+                table.text: text,
+                "language": code,
+                "rejected_by": reasons[number],
+            }
     return rows
-
-
-def _reason_to_skip(group: list[str] | None, code: str | None) -> str | None:
-    """Return why texts are not translated; None if they are."""
-    if group is None:
-        return "not_text"
-    if code is None:
-        return "unknown_language"
-    return None if code == PIVOT else "not_english"

@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Any
+from typing import IO
 
 import polars as pl
 
 from polypref.builders.filters.text import SURROGATE
 from polypref.builders.tables.read import Record
+from polypref.builders.tables.texts import map_values
 from polypref.errors import InputError
 from polypref.files import write_atomically
 from polypref.store.storage import storage_errors
@@ -59,7 +60,8 @@ def _add_rows(lines: IO[bytes], rows: Iterable[Record]) -> None:
         try:
             line = json.dumps(row, ensure_ascii=False, allow_nan=False, default=_as_text).encode()
         except ValueError:  # rare, so this slower way is taken only now
-            text = json.dumps(_without_nan(row), ensure_ascii=False, default=_as_text)
+            row = map_values(row, float, _finite)
+            text = json.dumps(row, ensure_ascii=False, default=_as_text)
             line = SURROGATE.sub("\ufffd", text).encode()
         lines.write(line + b"\n")
 
@@ -86,13 +88,5 @@ def _as_text(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
-def _without_nan(value: Any) -> Any:
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: _without_nan(inner) for key, inner in value.items()}
-        case list():
-            return [_without_nan(inner) for inner in value]
-        case _:
-            return value
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None

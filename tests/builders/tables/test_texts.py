@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from polypref.builders.tables.texts import map_strings, read_prompt, read_texts, replace_texts
+from polypref.builders.tables.texts import map_values, read_prompt, read_texts, replace_texts
 
 CHAT = [
     {"role": "system", "content": "Be kind."},
@@ -69,4 +69,4 @@ def test_a_prompt_ends_with_the_user_and_joins_turns_in_a_row() -> None:
 
 def test_strings_are_changed_at_any_depth_and_keys_stay() -> None:
     value = {"a": ["b", {"c": "d", "e": 7}], "f": None}
-    assert map_strings(value, str.upper) == {"a": ["B", {"c": "D", "e": 7}], "f": None}
+    assert map_values(value, str, str.upper) == {"a": ["B", {"c": "D", "e": 7}], "f": None}
