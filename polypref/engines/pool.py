@@ -278,8 +278,8 @@ def ask_in_groups(
 ) -> list[list[Answer | None]]:
     """Ask groups of requests, such as a language each, and wait for the answers.
 
-    Every request counts as a row. An engine in this process plans batches for each group by itself, so that no
-    group changes another one's answers. A server is asked all at once.
+    Every request counts as a row. An engine in this process plans batches for each group by itself, so that
+    no group changes another one's answers. A server is asked all at once.
     """
 
     async def ask(pool: Pool, requests: Sequence[Request]) -> list[Answer | None]:

@@ -1,4 +1,4 @@
-"""Stages on a local Ray cluster of two nodes: the same tables as here, also when a node is lost half-way. Needs Ray."""
+"""Stages on a Ray cluster of two local nodes, one of which is lost: the tables are those of a run here."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Every field of every engine's config is either identity, and changes the request key, or operational, and never does."""
+"""Every field of an engine's config is identity, which changes the request key, or operational."""
 
 import json
 from collections.abc import Iterator

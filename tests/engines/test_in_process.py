@@ -1,4 +1,4 @@
-"""transformers and CTranslate2 in this process, on real (tiny) checkpoints: against transformers called by hand, and each other."""
+"""Engines in this process on real (tiny) checkpoints, beside transformers called by hand and each other."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The limiter against servers that refuse, in simulated time: how much of what they allow is used, and how much is refused."""
+"""The limiter in simulated time, with servers that refuse: how much is used, and how much is refused."""
 
 import asyncio
 import selectors
@@ -37,7 +37,10 @@ def simulate(main: Callable[[], Any]) -> None:
 
 @dataclass
 class Server:
-    """Allows so many calls a second, in bursts of up to `burst` seconds' worth, or so many at once; `away` from one time to another."""
+    """A server that allows `rate` calls a second, in bursts of `burst` seconds' worth, or `slots` at once.
+
+    It refuses everything from the first time of `away` to the second.
+    """
 
     rate: float = 0.0
     burst: float = 1.0

@@ -1,4 +1,4 @@
-"""The pool: nothing is asked twice, batches are planned from everything, a resumed run repeats the rest exactly."""
+"""Pools ask nothing twice, plan batches from all requests, and repeat the rest after a kill."""
 
 import asyncio
 import time
@@ -96,7 +96,7 @@ def test_equal_requests_are_sent_once(tmp_path: Path) -> None:
 
 
 class Watching:
-    """An engine in this process that looks, before each batch of one, how many calls the server has answered."""
+    """An engine in this process that notes at each batch how many calls the server has answered."""
 
     name, fingerprint = "w", "w"
 

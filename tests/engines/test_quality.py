@@ -1,4 +1,4 @@
-"""Quality estimates on real (tiny) checkpoints: by embeddings, by a classifier, and through a stage's pools."""
+"""Quality estimates on real (tiny) checkpoints: by embeddings, by a classifier, and in a stage's pools."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Translation models: which languages they know, how their batches are cut, how they are driven through a part."""
+"""Translation models: the languages they know, and how their batches are planned."""
 
 from collections.abc import Sequence
 from pathlib import Path

