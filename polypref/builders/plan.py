@@ -66,7 +66,6 @@ class Rate:
     tokens: float
     per_prompt_token: bool = False
     seconds: float | None = None
-    measured: bool = False
 
 
 TRANSLATION = Rate(1.0, per_prompt_token=True)  # without a probe: as long as its source
@@ -156,7 +155,8 @@ class _Plan:
         elif throughput:
             hours = (tokens or size.tokens) / throughput / 3600
         cost = price.of(size.tokens, tokens)
-        self.lines.append(Line(stage, code, size.rows, size.tokens, tokens, hours, cost, rate.measured))
+        measured = engine in self.rates
+        self.lines.append(Line(stage, code, size.rows, size.tokens, tokens, hours, cost, measured))
         return Size(size.rows, tokens)
 
 
@@ -190,7 +190,7 @@ def probe_engines(build: Build, count: int) -> dict[str, Rate]:
                 answers, seconds = _time_engine(build, meter, config.engine, generator, requests)
                 answered = [answer for answer in answers if answer]
                 tokens = sum(answer.tokens for answer in answered)
-                rates[generator] = Rate(tokens / max(1, len(answered)), seconds=seconds, measured=True)
+                rates[generator] = Rate(tokens / max(1, len(answered)), seconds=seconds)
                 for prompt, answer in zip(prompts, answers, strict=True):
                     if answer:
                         conversations.append([*prompt, {"role": "assistant", "content": answer.text}])
@@ -200,7 +200,7 @@ def probe_engines(build: Build, count: int) -> dict[str, Rate]:
             if conversations and not isinstance(scoring, LanguageRule | ImportedScores):
                 requests = [[Request(conversation)] for conversation in conversations]
                 _, seconds = _time_engine(build, meter, scoring, scorer, requests)
-                rates[scorer] = Rate(0.0, seconds=seconds, measured=True)
+                rates[scorer] = Rate(0.0, seconds=seconds)
     return rates
 
 
@@ -218,7 +218,7 @@ def _probe_translator(build: Build, meter: Meter, prompts: Sequence[Sequence[Mes
         groups.append(list(next(translate_texts([contents], targets[0], config), [])))
     answers, seconds = _time_engine(build, meter, config.engine, "translate", groups)
     tokens = sum(answer.tokens for answer in answers if answer)
-    return {"translate": Rate(tokens / max(1, read), per_prompt_token=True, seconds=seconds, measured=True)}
+    return {"translate": Rate(tokens / max(1, read), per_prompt_token=True, seconds=seconds)}
 
 
 def _time_engine(

@@ -13,6 +13,7 @@ import polars as pl
 
 from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
+from polypref.builders.tables.read import Record, Table
 from polypref.builders.tables.texts import read_prompt
 from polypref.builders.tables.write import check_format
 from polypref.engines.base import Answer, Request
@@ -27,7 +28,7 @@ NOT_TEXT = Answer(finish_reason="error", error="not_text")
 
 
 def complete_table(
-    table: read.Table, out: Path, config: HttpGenerator, workdir: Workdir, accept_failures: bool = False
+    table: Table, out: Path, config: HttpGenerator, workdir: Workdir, accept_failures: bool = False
 ) -> int:
     """Write the rows with `completion`, `finish_reason`, `tokens` and `error`; return their number.
 
@@ -43,7 +44,7 @@ def complete_table(
     return total
 
 
-def _check_rows(table: read.Table) -> int:
+def _check_rows(table: Table) -> int:
     """Return the number of rows. Raises InputError for an id that occurs twice and a column in the way."""
     read.check_columns(table, table.text, *table.id)
     hashes = array("q")  # 8 bytes a row; a set of ids would take more than 100
@@ -64,7 +65,7 @@ def _check_rows(table: read.Table) -> int:
     return len(hashes)
 
 
-def _row_id(table: read.Table, record: read.Record) -> str:
+def _row_id(table: Table, record: Record) -> str:
     """Return the content of the columns of `--id`, or of the column `id`, or a hash of the row."""
     if table.id:
         return "/".join(str(record.get(column)) for column in table.id)
@@ -73,10 +74,10 @@ def _row_id(table: read.Table, record: read.Record) -> str:
     return hash16(json.loads(json.dumps(record, default=str)))
 
 
-def _complete_chunk(table: read.Table, records: Sequence[read.Record]) -> Chunk:
+def _complete_chunk(table: Table, records: Sequence[Record]) -> Chunk:
     prompts = [read_prompt(record.get(table.text), "all") for record in records]
     answers = iter((yield [Request(prompt) for prompt in prompts if prompt is not None]))
-    rows: list[read.Record | None] = []
+    rows: list[Record | None] = []
     for record, prompt in zip(records, prompts, strict=True):
         answer = NOT_TEXT if prompt is None else next(answers)
         if answer is None:

@@ -15,6 +15,7 @@ from polypref.builders.filters.measures import reject_rows
 from polypref.builders.filters.quality import estimate_quality
 from polypref.builders.filters.text import SURROGATE, masked
 from polypref.builders.tables import read
+from polypref.builders.tables.read import Record, Table
 from polypref.builders.tables.texts import map_values, read_texts
 from polypref.builders.tables.write import write_table
 from polypref.engines.pool import ask_engine
@@ -30,7 +31,7 @@ Funnel = dict[str, Counter[str]]  # {language: {reason: rows}}; the reason of ke
 
 
 def filter_table(
-    table: read.Table,
+    table: Table,
     filters: Filters,
     source: str | None = None,
     out: Path | None = None,
@@ -57,12 +58,8 @@ def filter_table(
 
 
 def measure_table(
-    table: read.Table,
-    filters: Filters,
-    source: str | None,
-    workdir: Workdir | None,
-    all_measures: bool = False,
-) -> Iterator[tuple[list[read.Record], pl.DataFrame]]:
+    table: Table, filters: Filters, source: str | None, workdir: Workdir | None, all_measures: bool = False
+) -> Iterator[tuple[list[Record], pl.DataFrame]]:
     """Yield chunks of rows and their `language`, a column for each measure, and `rejected_by`.
 
     With `all_measures`, later filters measure rejected rows, too.
@@ -90,7 +87,7 @@ def measure_table(
 
 
 def explain_row(
-    table: read.Table,
+    table: Table,
     filters: Filters,
     number: int,
     source: str | None = None,
@@ -131,9 +128,7 @@ def _print_counts(title: str, counts: Sequence[int]) -> None:
     print(f"{title:20} {sum(counts):>10,} " + " ".join(f"{count:>8,}" for count in counts))
 
 
-def _rows(
-    records: Iterable[read.Record], table: read.Table, source: str | None, constant: str | None
-) -> pl.DataFrame:
+def _rows(records: Iterable[Record], table: Table, source: str | None, constant: str | None) -> pl.DataFrame:
     """Return the columns that filters work on; rows on which they cannot work are rejected."""
     rows = []
     for record in records:
@@ -165,7 +160,7 @@ def _count_reasons(measures: pl.DataFrame, funnel: Funnel) -> None:
         funnel.setdefault(code, Counter())[reason or ""] += rows
 
 
-def _mask_column(records: Iterable[read.Record], column: str) -> None:
+def _mask_column(records: Iterable[Record], column: str) -> None:
     """Replace private data in every string of a column, also where it is not text that filters accept."""
     strings: list[str] = []
     for record in records:

@@ -6,7 +6,7 @@ as `prompt_rejected`; a second row with the same id, as `duplicate`.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -89,9 +89,12 @@ def import_translations(
         records = []
         for prompt_id, row, reason in rows:
             prompt = read_prompt(row.text, "all")
-            record = {"prompt_id": prompt_id, "prompt": normalised(prompt or []), "source_id": row.id}
-            if reason is None:
-                record["prompt_en"] = originals[prompt_id]
+            record: dict[str, Any] = {
+                "prompt_id": prompt_id,
+                "prompt": normalised(prompt or []),
+                "source_id": row.id,
+            }
+            record["prompt_en"] = originals.get(prompt_id)  # rows without a prompt have an id of their own
             if reason is None and prompt is None:
                 reason = "not_text"
             records.append(record | {"rejected_by": reason})

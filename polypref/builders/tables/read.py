@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import polars as pl
+from polars.exceptions import PolarsError
 from pydantic import model_validator
 
 from polypref.cards.retries import call_hub
@@ -23,6 +24,8 @@ from polypref.languages.codes import find_language, language
 from polypref.schemas import hash16
 
 Record = dict[str, Any]  # a row as it stands in its table: {column: value}
+# What files that are missing, damaged, or of another kind than their name says, raise.
+UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError, PolarsError)
 BATCH = 10_000  # rows of a CSV or parquet file that are in memory at once
 
 
@@ -148,7 +151,7 @@ def read_records(table: Table) -> Iterator[tuple[int, Record]]:
                 raise InputError(
                     f"{path}: unknown kind of file {suffix!r}; expected .jsonl, .json, .csv, .tsv or .parquet"
                 )
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
@@ -177,10 +180,7 @@ def _frame_records(frame: pl.LazyFrame) -> Iterator[Record]:
 
 def _json_records(path: Path) -> list[Record]:
     with _open_text(path) as file:
-        try:
-            content = json.load(file)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{path}: cannot be read: {error}") from None
+        content = json.load(file)
     if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
         raise InputError(f"{path}: found {type(content).__name__}, expected a list of objects")
     return content

@@ -9,6 +9,7 @@ from pathlib import Path
 from polypref.builders.recipe import PIVOT, Translate
 from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
+from polypref.builders.tables.read import Record, Table
 from polypref.builders.tables.texts import read_texts, replace_texts
 from polypref.builders.tables.write import check_format
 from polypref.builders.text.translator import translate_texts
@@ -43,7 +44,7 @@ def parse_translator(spec: str, base_url: str | None) -> Translate:
 
 
 def translate_table(
-    table: read.Table,
+    table: Table,
     to: Sequence[str],
     config: Translate,
     out: Path,
@@ -83,10 +84,10 @@ def translate_table(
 
 
 def _translate_chunk(
-    table: read.Table, records: Sequence[read.Record], constant: str | None, code: str, config: Translate
+    table: Table, records: Sequence[Record], constant: str | None, code: str, config: Translate
 ) -> Chunk:
     """Translate rows into `code`; `constant` is the language of all rows, or None if each names its own."""
-    rows: list[read.Record | None] = []
+    rows: list[Record | None] = []
     groups: dict[int, list[str]] = {}  # the texts to translate, by their row's place
     for place, record in enumerate(records):
         group = read_texts(record.get(table.text))
@@ -106,10 +107,6 @@ def _translate_chunk(
             rows[place] = None
         else:
             text = replace_texts(records[place][table.text], translation.texts)
-            rows[place] = {
-                **records[place],
-                table.text: text,
-                "language": code,
-                "rejected_by": reasons[number],
-            }
+            added = {"language": code, "rejected_by": reasons[number]}
+            rows[place] = {**records[place], table.text: text, **added}
     return rows
