@@ -1,4 +1,4 @@
-"""The errors that polypref raises on purpose. Each says what to do, and has the exit code of the command line.
+"""The errors that polypref raises on purpose. Each says what to do and has its own exit code.
 
 PolyprefError
 ├── InputError      2  fix the input: a file, row, key or option cannot be used
@@ -22,12 +22,12 @@ class InputError(PolyprefError, ValueError):
 
 
 class BudgetReached(PolyprefError):
-    """A budget of the recipe is used up. Everything made is kept; a run with a larger budget continues from there."""
+    """A budget of the recipe is used up. What was made is kept; a larger budget continues from there."""
 
     exit_code = 3
 
 
 class Unavailable(PolyprefError):
-    """A server, the Hub or a disk cannot be reached or is full. Everything made is kept; the same command continues later."""
+    """A server, the Hub or a disk is away or full. What was made is kept; the same command continues."""
 
     exit_code = 4

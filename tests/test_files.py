@@ -21,9 +21,14 @@ def test_a_file_replaces_the_old_one_at_the_end_of_the_block(tmp_path: Path) -> 
 def test_after_an_error_the_old_file_stands_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), write_atomically(path) as temporary:
-        temporary.write_text("half of the n")
-        raise ZeroDivisionError
+
+    def fail_half_way() -> None:
+        with write_atomically(path) as temporary:
+            temporary.write_text("half of the n")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail_half_way()
     assert (os.listdir(tmp_path), path.read_text()) == (["a.json"], "old")
 
 

@@ -1,4 +1,4 @@
-"""The house: imports run one way, file by file and without circles; importing is light; no file grows too large."""
+"""The house: imports run one way, without circles, file by file; importing is light; files stay small."""
 
 import subprocess
 import sys

@@ -114,7 +114,7 @@ def imported_names(file: File) -> set[str]:
 
 
 def import_graph(files: list[File]) -> dict[str, set[str]]:
-    """Return {file: the files it imports}; importing a package counts only where a name of its `__init__` is taken."""
+    """Return {file: the files it imports}; a package counts only where a name of its `__init__` is taken."""
     by_module = {}
     for file in files:
         module = file.name.removesuffix(".py").replace("/", ".").removesuffix(".__init__")

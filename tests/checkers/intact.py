@@ -1,4 +1,4 @@
-"""Counts what stands in a text and what of it is missing in its translation. It knows nothing of builders, on purpose:
+"""Counts what a text holds and what of it its translation lacks. It knows nothing of builders, on purpose:
 plain patterns, the same for both texts, compared as lists."""
 
 import re

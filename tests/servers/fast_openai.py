@@ -1,10 +1,11 @@
-"""An OpenAI-compatible server that costs next to nothing, in a process of its own: for benchmarks and for kills.
+"""An OpenAI-compatible server that costs next to nothing, in its own process: for benchmarks and kills.
 
     python tests/servers/fast_openai.py --latency 0.2          prints its port, serves until it is killed
-    GET /stats                                                 calls, repeated ones, refused ones, at most so many at once
+    GET /stats                                                 calls, repeats, refusals, most at once
 
-Latencies are constant or, with --tail, lognormal; with --rate, calls above so many a second (a bucket of --burst seconds)
-are refused by 429; with --slots, calls above so many at once by 503. It keeps a hash of every request that it answered.
+Latencies are constant or, with --tail, lognormal. With --rate, calls above that rate (in bursts of --burst
+seconds) are refused by 429; with --slots, calls above that many at once by 503. It keeps a hash of every
+request that it answered.
 """
 
 import argparse
@@ -93,7 +94,8 @@ class Server:
                     if status != 200 and self.options.retry_after is not None
                     else ""
                 )
-                lines = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{more}Content-Length: {len(content)}\r\n\r\n"
+                lines = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{more}"
+                lines += f"Content-Length: {len(content)}\r\n\r\n"
                 writer.write(lines.encode() + content)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):

@@ -18,8 +18,11 @@ from typing import Any, Self
 
 @dataclass
 class Fault:
-    """What happens to the next `times` calls: a status with a body, an answer that is not one or never comes; a connection
-    closed (`cut`) or reset (`cut` and `reset`) in the middle of the body."""
+    """What happens to the next `times` calls.
+
+    A status with a body, an answer that is not one or never comes, or a connection closed (`cut`) or reset
+    (`cut` and `reset`) in the middle of the body.
+    """
 
     status: int = 200
     times: int = 1

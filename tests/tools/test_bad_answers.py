@@ -1,4 +1,4 @@
-"""Kinds of bad answers: hand-written ones are told apart, and texts that no list holds judged by their form."""
+"""Kinds of bad answers: hand-written ones are told apart; texts on no list are judged by their form."""
 
 from collections import Counter
 

@@ -4,7 +4,7 @@ Speaks the subset of the Hub's API that huggingface_hub 2.4 and datasets 5.2 use
 and datasets. Standard library + PyYAML (+ hf_xet, only when a client uploads through Xet); both come with
 huggingface_hub. Binds to 127.0.0.1 only.
 
-Inside a test, on a thread, with the clients as subprocesses (HF_ENDPOINT is read when huggingface_hub is imported):
+Inside a test, on a thread, with the clients as subprocesses (huggingface_hub reads HF_ENDPOINT on import):
 
     with HubServer(tmp_path) as hub:
         env = {**os.environ, **hub.env(token="hf_writer", home=tmp_path / "hf")}
@@ -12,7 +12,7 @@ Inside a test, on a thread, with the clients as subprocesses (HF_ENDPOINT is rea
         subprocess.run([sys.executable, "publish.py"], env=env, check=True)
         assert any(r["method"] == "PUT" and r["status"] == 503 for r in hub.log)
 
-Or as a process, from the folder above this package; it prints the variables to export (port 0 picks a free one):
+Or as a process, from the folder above this package; it prints the variables to export (port 0: a free one):
 
     python -m hubserver --root hubdata --port 8765
 

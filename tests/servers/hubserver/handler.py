@@ -115,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     # -- request
 
     def chunks(self, size=1 << 16):
-        """The request's body, piece by piece. Raises Drop where the client or an injected fault ends it early."""
+        """Yield the request's body. Raises Drop where the client or an injected fault ends it early."""
         f = self.fault if self.fault and self.fault.drop == "upload" else None
         got = 0
 
@@ -216,8 +216,8 @@ class Handler(BaseHTTPRequestHandler):
         user, repo = self.user(), self.hub.repo(type, id)
         member = user and id.split("/")[0] in (user.name, *user.orgs)
         if repo is None or (repo.meta["private"] and not member):
-            # Unknown and private look the same. Anonymous clients get 401 as on the Hub; the code is added because
-            # the client turns a bare 401 into RepositoryNotFoundError for https:// addresses only.
+            # Unknown and private look the same. Anonymous clients get 401 as on the Hub; the code is added
+            # because the client turns a bare 401 into RepositoryNotFoundError for https:// addresses only.
             raise Reply(
                 404 if user else 401,
                 "Repository not found" if user else "Invalid username or password.",
@@ -230,7 +230,8 @@ class Handler(BaseHTTPRequestHandler):
         if content and repo.meta["gated"] and not member and not (user and f"{type}s/{id}" in user.granted):
             raise Reply(
                 403 if user else 401,
-                f"Access to {type} {id} is restricted. You must have access to it and be authenticated to access it.",
+                f"Access to {type} {id} is restricted. "
+                "You must have access to it and be authenticated to access it.",
                 "GatedRepo",
             )
         return repo

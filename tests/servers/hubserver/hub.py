@@ -111,8 +111,12 @@ class HubServer:
         multipart_size=0,
         page_size=1000,
     ):
-        """cdn: large files are served by a redirect to another origin, as on the real Hub. multipart_size: LFS
-        uploads above that many bytes use the multipart transfer. page_size: of the paginated listings."""
+        """Serve the repositories under `root`.
+
+        cdn: large files are served by a redirect to another origin, as on the real Hub.
+        multipart_size: LFS uploads above that many bytes use the multipart transfer.
+        page_size: of the paginated listings.
+        """
         self.root = Path(root).resolve()
         self.users = users or {
             "hf_writer": User("alice", "write", ("acme",)),
@@ -230,7 +234,7 @@ class HubServer:
     # -- Xet, upload side. hf_xet accepts a CAS address of the form local:///folder and then keeps its chunks
     # there instead of sending them to a server. Every write token gets its own folder, because the client
     # holds a lock on it for as long as its process lives; when the commit names the file's sha256, the folder
-    # that has it is copied, and hf_xet puts the file together from the copy. Files are served over plain HTTP.
+    # that has it is copied, and hf_xet puts the file together from the copy. Files are served over HTTP.
 
     def new_xet_folder(self, repo):
         (repo.path / "xet").mkdir(exist_ok=True)

@@ -87,7 +87,7 @@ def card_metadata(readme):
 
 
 def card_problems(readme):
-    """(errors, warnings) in the spirit of the Hub's /api/validate-yaml; its rules are not public, this is a part."""
+    """Return (errors, warnings) as the Hub's /api/validate-yaml would; its rules are not public."""
     try:
         meta = card_metadata(readme)
     except yaml.YAMLError as e:

@@ -78,7 +78,8 @@ def lfs_batch(h, type, id):
                 else {"error": {"code": 404, "message": "Object does not exist"}}
             )
         elif not hub.has_lfs(repo, oid):  # no "actions" for what is already there
-            url = f"{h.base}/_lfs/{repo.type}s/{id}/{oid}?size={size}&sig={hub.sign('put', repo.type, id, oid, size)}"
+            signature = hub.sign("put", repo.type, id, oid, size)
+            url = f"{h.base}/_lfs/{repo.type}s/{id}/{oid}?size={size}&sig={signature}"
             header = {}
             if hub.multipart_size and size > hub.multipart_size and "multipart" in p.get("transfers", []):
                 transfer = "multipart"
