@@ -8,10 +8,11 @@ import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from polypref.errors import InputError
 
@@ -23,6 +24,18 @@ class Config(BaseModel):
     """The base of all configs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, values: Any) -> Any:
+        """Refuse an unknown key before pydantic does: only here are the known keys of its section at hand."""
+        known = [field.alias or name for name, field in cls.model_fields.items()]
+        for key in values if isinstance(values, dict) else ():
+            if key not in known:
+                nearest = difflib.get_close_matches(str(key), known, n=1, cutoff=0.8)
+                hint = f"did you mean '{nearest[0]}'?" if nearest else f"expected one of {', '.join(known)}"
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), "hint": hint})
+        return values
 
     def identity(self) -> dict[str, Any]:
         """Return the fields that can change an answer, nested configs included, as JSON values."""
@@ -75,7 +88,7 @@ def read_config(
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{path}: {_describe_error(error, model)}") from None
+        raise InputError(f"{path}: {_describe_error(error)}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -118,56 +131,25 @@ def _fill_values(tree: Any, values: Mapping[str, str], path: Path) -> Any:
             return tree
 
 
-def _describe_error(error: ValidationError, model: type[Config]) -> str:
+def _describe_error(error: ValidationError) -> str:
     """Return one problem in one line: an unknown key if there is one, as it may explain a missing key."""
-    problems = error.errors()
-    for problem in problems:
-        if problem["type"] == "extra_forbidden":
-            return _describe_unknown_key(problem["loc"], problems, model)
+    problems = sorted(error.errors(), key=lambda problem: problem["type"] != "unknown_key")
     problem = problems[0]
     key = ".".join(map(str, problem["loc"]))
-    message = problem["msg"].removeprefix("Value error, ")
+    prefix = f"{key}: " if key else ""
+    context = problem.get("ctx", {})
     match problem["type"]:
+        case "unknown_key":
+            return f"unknown key '{key}{'.' if key else ''}{context['key']}'; {context['hint']}"
         case "missing":
             return f"missing key '{key}'"
         case "union_tag_not_found":
             return f"missing key '{key}.kind'"
         case "union_tag_invalid":
-            context = problem["ctx"]
             return f"{key}.kind: found {context['tag']!r}, expected one of {context['expected_tags']}"
-    prefix = f"{key}: " if key else ""
-    if isinstance(
-        problem["input"], dict
-    ):  # a rule about several keys; the whole section would be too long to show
+    message = problem["msg"].removeprefix("Value error, ")
+    if isinstance(problem["input"], dict):  # a rule about several keys; the section would be too long to show
         return f"{prefix}{message}"
     expected = re.sub("^Input should be (greater|less)", r"expected a number \1", message)
     expected = expected.replace("Input should be", "expected")
     return f"{prefix}found {problem['input']!r}, {expected}"
-
-
-def _describe_unknown_key(loc: Sequence[int | str], problems: Sequence[Any], model: type[Config]) -> str:
-    unknown = str(loc[-1])
-    # The nearest key that is missing beside it, or else the nearest key anywhere in the config.
-    missing = [str(p["loc"][-1]) for p in problems if p["type"] == "missing" and p["loc"][:-1] == loc[:-1]]
-    nearest = difflib.get_close_matches(unknown, missing, n=1, cutoff=0.5)
-    nearest += difflib.get_close_matches(unknown, sorted(_known_keys(model)), n=1, cutoff=0.5)
-    hint = f"; did you mean '{nearest[0]}'?" if nearest else ""
-    return f"unknown key '{'.'.join(map(str, loc))}'{hint}"
-
-
-def _known_keys(model: type[Config]) -> set[str]:
-    """Return the keys of a config and of all configs inside it, looking through unions and containers."""
-    keys: set[str] = set()
-    visited: set[Any] = set()
-    to_visit: list[Any] = [model]
-    while to_visit:
-        annotation = to_visit.pop()
-        if annotation in visited:
-            continue
-        visited.add(annotation)
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            keys |= set(annotation.model_fields)
-            to_visit += [field.annotation for field in annotation.model_fields.values()]
-        else:
-            to_visit += get_args(annotation)
-    return keys

@@ -5,22 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from polypref.cli.options import (
-    AcceptFailures,
-    Languages,
-    Limit,
-    Overlay,
-    RecipeFile,
-    Values,
-    WorkdirPath,
-    parse_values,
-    read_recipe,
-    recipe_path,
-)
+from polypref.cli import options
 
 commands = typer.Typer()
 
-# The options of build alone.
 Only = Annotated[
     str | None,
     typer.Option(metavar="STAGE", help="Only one stage: prompts, translate, complete, score or pair."),
@@ -39,24 +27,36 @@ Executor = Annotated[
 Workers = Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Workers on Ray, with one engine each.")]
 Cpus = Annotated[float, typer.Option(metavar="NUMBER", min=0, help="CPUs per worker on Ray.")]
 Gpus = Annotated[float, typer.Option(metavar="NUMBER", min=0, help="Accelerators per worker on Ray.")]
+Probe = Annotated[
+    int,
+    typer.Option(
+        metavar="NUMBER", min=0, help="Measure each engine with this many prompts; a build keeps the answers."
+    ),
+]
+StatusFolder = Annotated[
+    str, typer.Argument(metavar="FOLDER", help="A work dir, also one that a build is using.")
+]
+RunFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Where everything goes.")]
+Seed = Annotated[int, typer.Option(metavar="NUMBER", help="The seed of training and evaluation.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Two languages and short training: about a minute.")]
 
 
 @commands.command(epilog="Example: polypref build demo --workdir runs/demo --languages de,fr")
 def build(
-    recipe: RecipeFile,
-    workdir: WorkdirPath = None,
-    languages: Languages = None,
-    limit: Limit = None,
+    recipe: options.RecipeFile,
+    workdir: options.WorkdirPath = None,
+    languages: options.Languages = None,
+    limit: options.Limit = None,
     only: Only = None,
     allow_incomplete: AllowIncomplete = False,
-    accept_failures: AcceptFailures = False,
+    accept_failures: options.AcceptFailures = False,
     update_revisions: UpdateRevisions = False,
     executor: Executor = "here",
     workers: Workers = 2,
     cpus: Cpus = 1.0,
     gpus: Gpus = 0.0,
-    values: Values = None,
-    overlay: Overlay = None,
+    values: options.Values = None,
+    overlay: options.Overlay = None,
 ) -> None:
     """Build a recipe's data and the folders to publish.
 
@@ -69,14 +69,14 @@ def build(
     from polypref.engines.cluster import Cluster
     from polypref.store.workdir import Workdir
 
-    path = recipe_path(recipe)
-    config = read_recipe(path, values, overlay, languages, limit)
+    path = options.recipe_path(recipe)
+    config = options.read_recipe(path, values, overlay, languages, limit)
     cluster = Cluster(workers, cpus, gpus) if executor == "ray" else None
     with Workdir(workdir or Path("runs") / path.stem, update_revisions) as opened:
         run = Build(config, opened, accept_failures, cluster)
         run.make(only)
         if only is None:
-            text = recipe_text(path, overlay or (), parse_values(values), limit)
+            text = recipe_text(path, overlay or (), options.parse_values(values), limit)
             funnel = write_folders(run, text, allow_incomplete)
             pairs = sum(kept_by_language(funnel, "pairs").values())
             print(f"{pairs:,} pairs in {len(run.languages)} languages: {opened.published / 'pairs'}")
@@ -84,20 +84,13 @@ def build(
 
 @commands.command(epilog="Example: polypref plan paper --probe 20")
 def plan(
-    recipe: RecipeFile,
-    workdir: WorkdirPath = None,
-    probe: Annotated[
-        int,
-        typer.Option(
-            metavar="NUMBER",
-            min=0,
-            help="Measure each engine with this many prompts; a build keeps the answers.",
-        ),
-    ] = 0,
-    languages: Languages = None,
-    limit: Limit = None,
-    values: Values = None,
-    overlay: Overlay = None,
+    recipe: options.RecipeFile,
+    workdir: options.WorkdirPath = None,
+    probe: Probe = 0,
+    languages: options.Languages = None,
+    limit: options.Limit = None,
+    values: options.Values = None,
+    overlay: options.Overlay = None,
 ) -> None:
     """Estimate what a recipe takes: rows, tokens, hours and money.
 
@@ -107,8 +100,8 @@ def plan(
     from polypref.builders.plan import estimate, print_plan
     from polypref.store.workdir import Workdir
 
-    path = recipe_path(recipe)
-    config = read_recipe(path, values, overlay, languages, limit)
+    path = options.recipe_path(recipe)
+    config = options.read_recipe(path, values, overlay, languages, limit)
     with Workdir(workdir or Path("runs") / path.stem) as opened:
         run = Build(config, opened)
         run.prepare()
@@ -116,11 +109,7 @@ def plan(
 
 
 @commands.command(epilog="Example: polypref status runs/demo")
-def status(
-    workdir: Annotated[
-        str, typer.Argument(metavar="FOLDER", help="A work dir, also one that a build is using.")
-    ],
-) -> None:
+def status(workdir: StatusFolder) -> None:
     """Show what a work dir holds, what it cost and what is running."""
     from polypref.store.status import print_status
     from polypref.store.storage import open_path
@@ -129,15 +118,7 @@ def status(
 
 
 @commands.command(epilog="Example: polypref demo --rundir runs/demo")
-def demo(
-    rundir: Annotated[Path, typer.Option(metavar="FOLDER", help="Where everything goes.")] = Path(
-        "runs/demo"
-    ),
-    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The seed of training and evaluation.")] = 1,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Two languages and short training: about a minute.")
-    ] = False,
-) -> None:
+def demo(rundir: RunFolder = Path("runs/demo"), seed: Seed = 1, quick: Quick = False) -> None:
     """Run everything once, in a miniature world.
 
     Builds data, publishes it to a folder, trains, evaluates and reports. Needs no network and takes about

@@ -9,6 +9,8 @@ from polypref.cli import build, evaluate, publish, tables, train
 from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.version import __version__
 
+WRONG_PATH = FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError
+
 app = typer.Typer(
     help="Multilingual preference data: build it, publish it, train from it, and measure what it does "
     "in every language.",
@@ -50,13 +52,7 @@ def main() -> None:
     except PolyprefError as error:
         print(f"polypref: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (
-        FileNotFoundError,
-        FileExistsError,
-        IsADirectoryError,
-        NotADirectoryError,
-        PermissionError,
-    ) as error:
+    except WRONG_PATH as error:
         print(f"polypref: {error.filename}: {error.strerror}", file=sys.stderr)
         sys.exit(InputError.exit_code)
     except OSError as error:

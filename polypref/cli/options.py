@@ -108,9 +108,8 @@ def read_recipe(
     from polypref.builders.recipe import Recipe
     from polypref.config import read_config
 
-    recipe = read_config(path, Recipe, parse_values(values), overlay or ())
-    if languages:
-        recipe = recipe.model_copy(update={"languages": language_codes(languages)})
+    overrides = {"languages": language_codes(languages)}
+    recipe = read_config(path, Recipe, parse_values(values), overlay or (), overrides)
     if limit:
         sample = min(limit, recipe.prompts.sample or limit)
         recipe = recipe.model_copy(update={"prompts": recipe.prompts.model_copy(update={"sample": sample})})

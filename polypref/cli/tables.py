@@ -6,16 +6,7 @@ from typing import Annotated
 
 import typer
 
-from polypref.cli.options import (
-    AcceptFailures,
-    OptionalTableOut,
-    TableFile,
-    TableOut,
-    TableWorkdir,
-    TextColumn,
-    open_workdir,
-    split_commas,
-)
+from polypref.cli import options
 
 commands = typer.Typer()
 
@@ -47,8 +38,8 @@ KeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment varia
     "filter", epilog="Example: polypref filter answers.jsonl --text answer --language de -o checked.jsonl"
 )
 def filter_rows(
-    file: TableFile,
-    text: TextColumn,
+    file: options.TableFile,
+    text: options.TextColumn,
     language: Annotated[
         str,
         typer.Option(
@@ -59,7 +50,7 @@ def filter_rows(
         str | None,
         typer.Option(metavar="COLUMN", help="The column of the originals, if the texts are translations."),
     ] = None,
-    out: OptionalTableOut = None,
+    out: options.OptionalTableOut = None,
     filters: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="A YAML file with a threshold per filter, as in a recipe."),
@@ -71,7 +62,7 @@ def filter_rows(
     mask: Annotated[
         bool, typer.Option("--mask-private", help="Replace e-mail and IP addresses, phone numbers and keys.")
     ] = False,
-    workdir: TableWorkdir = None,
+    workdir: options.TableWorkdir = None,
 ) -> None:
     """Filter a table's rows as a build does.
 
@@ -86,7 +77,7 @@ def filter_rows(
     table = Table(path=file, text=text, language=language)
     thresholds = read_config(filters, Filters) if filters else Filters()
     # Of the filters only quality, which asks a model, has answers to keep.
-    with open_workdir(workdir, out or file) if thresholds.quality else nullcontext() as opened:
+    with options.open_workdir(workdir, out or file) if thresholds.quality else nullcontext() as opened:
         if explain is not None:
             for name, measure, threshold in explain_row(table, thresholds, explain, source, opened):
                 print(f"{name:20} {measure:>12} {threshold:>10}".rstrip())
@@ -99,8 +90,8 @@ def filter_rows(
     "--translator ct2:facebook/nllb-200-distilled-600M"
 )
 def translate(
-    file: TableFile,
-    out: TableOut,
+    file: options.TableFile,
+    out: options.TableOut,
     to: Annotated[
         list[str],
         typer.Option(
@@ -111,7 +102,7 @@ def translate(
     translator: Annotated[
         str, typer.Option(metavar="ENGINE:MODEL", help="ct2:MODEL, hf:MODEL, http:MODEL, or pseudo.")
     ],
-    text: TextColumn = "prompt",
+    text: options.TextColumn = "prompt",
     language: Annotated[
         str,
         typer.Option(
@@ -123,8 +114,8 @@ def translate(
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="The server of http:MODEL, with its /v1.")
     ] = None,
-    workdir: TableWorkdir = None,
-    accept_failures: AcceptFailures = False,
+    workdir: options.TableWorkdir = None,
+    accept_failures: options.AcceptFailures = False,
 ) -> None:
     """Translate a table's texts and keep their structure.
 
@@ -136,8 +127,8 @@ def translate(
 
     table = Table(path=file, text=text, language=language)
     config = parse_translator(translator, base_url)
-    with open_workdir(workdir, out) as opened:
-        reasons = translate_table(table, split_commas(to), config, out, opened, accept_failures)
+    with options.open_workdir(workdir, out) as opened:
+        reasons = translate_table(table, options.split_commas(to), config, out, opened, accept_failures)
     print(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) + f": {out}")
 
 
@@ -146,11 +137,11 @@ def translate(
     "--base-url http://localhost:8000/v1 --model my-model"
 )
 def complete(
-    file: TableFile,
-    out: TableOut,
+    file: options.TableFile,
+    out: options.TableOut,
     base_url: BaseUrl,
     model: ModelName,
-    text: TextColumn = "prompt",
+    text: options.TextColumn = "prompt",
     id_column: IdColumn = None,
     system: System = None,
     temperature: Temperature = 0.3,
@@ -160,8 +151,8 @@ def complete(
     timeout: Timeout = 600.0,
     retries: Retries = 6,
     key_env: KeyEnv = "OPENAI_API_KEY",
-    workdir: TableWorkdir = None,
-    accept_failures: AcceptFailures = False,
+    workdir: options.TableWorkdir = None,
+    accept_failures: options.AcceptFailures = False,
 ) -> None:
     """Complete a table's prompts with a model on a server.
 
@@ -183,6 +174,6 @@ def complete(
         key_env=key_env,
     )
     table = Table(path=file, text=text, id=(id_column,) if id_column else ())
-    with open_workdir(workdir, out) as opened:
+    with options.open_workdir(workdir, out) as opened:
         rows = complete_table(table, out, engine, opened, accept_failures)
     print(f"{rows:,} rows: {out}")
