@@ -9,7 +9,6 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -26,7 +25,7 @@ from polypref.eval.report.page import write_report
 from polypref.eval.winrate import measure_winrates
 from polypref.store.workdir import Workdir
 from polypref.training import dpo, rloo
-from polypref.training.recipe import DpoRecipe, RlooRecipe, TrainRecipe
+from polypref.training.recipe import DpoRecipe, RlooRecipe
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 QUICK_LANGUAGES = ("eng_Latn", "deu_Latn")
@@ -98,16 +97,12 @@ def train_checkpoints(rundir: Path, seed: int, max_steps: int | None) -> dict[st
     dpo_overrides = {**shared, "output": folder / "dpo"}
     dpo_recipe = read_config(RECIPES / "demo-dpo.yaml", DpoRecipe, overrides=dpo_overrides)
     control = dpo_recipe.model_copy(update={"output": folder / "control", "control": "shuffle"})
-    jobs: list[tuple[Callable[..., Path], TrainRecipe]] = [
-        (rloo.train, rloo_recipe),  # the longest one first
-        (dpo.train, dpo_recipe),
-        (dpo.train, control),
-    ]
     # Two progress bars would overwrite each other in one terminal: print lines instead.
     os.environ["TTY_COMPATIBLE"] = "0"
     try:
         with ProcessPoolExecutor(2, get_context("spawn"), _exit_with_parent, (os.getpid(),)) as processes:
-            futures = [processes.submit(train, recipe) for train, recipe in jobs]
+            futures = [processes.submit(rloo.train, rloo_recipe)]  # the longest one first
+            futures += [processes.submit(dpo.train, recipe) for recipe in (dpo_recipe, control)]
             outputs = [future.result() for future in futures]
     finally:
         del os.environ["TTY_COMPATIBLE"]

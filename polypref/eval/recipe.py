@@ -1,13 +1,13 @@
 """The recipe of a win-rate evaluation."""
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from polypref.config import Config, Operational
 from polypref.engines.config import Generator, HfGenerator, RewardModel, Sampling, VllmRewardModel
-from polypref.languages.codes import languages
+from polypref.languages import codes
 
 
 class WinrateRecipe(Config):
@@ -16,7 +16,8 @@ class WinrateRecipe(Config):
     prompts: str  # a published folder, or ORG/NAME on the Hub, of prompts or pairs
     revision: str | None = None  # of a repository; its main branch by default
     split: Literal["train", "test"] = "test"
-    languages: tuple[str, ...] | None = None  # all languages of the prompts by default
+    # All languages of the prompts by default.
+    languages: Annotated[tuple[str, ...], AfterValidator(codes.languages)] | None = None
     # Prompts per language, the same ones in every language as far as it has them; all by default.
     per_language: int | None = Field(None, gt=0)
     models: dict[str, str | Generator] = Field(min_length=2)  # a folder or Hub id, or a generator config
@@ -29,11 +30,6 @@ class WinrateRecipe(Config):
     seed: int = 0  # of the choice of prompts and of the bootstrap
     resamples: int = Field(1000, gt=0)
     output: Operational[Path]
-
-    @field_validator("languages")
-    @classmethod
-    def _to_codes(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if names is None else languages(names)
 
     @model_validator(mode="after")
     def _check_base(self) -> Self:

@@ -61,21 +61,12 @@ def sort_by_seed(frame: pl.DataFrame, key: Sequence[str], seed: int) -> pl.DataF
 
 
 def swap_at_random(pairs: pl.DataFrame, seed: int) -> pl.DataFrame:
-    """Swap chosen and rejected in about half of the pairs, as a seeded coin decides.
-
-    Columns about one side, such as `chosen_score`, are swapped too, and the margin changes its sign.
-    """
-    swap = pl.col("_draw") < 0.5
-    columns = []
-    for chosen in pairs.columns:
-        if chosen == "chosen" or chosen.startswith("chosen_"):
-            rejected = chosen.replace("chosen", "rejected")
-            columns.append(pl.when(swap).then(rejected).otherwise(chosen).alias(chosen))
-            columns.append(pl.when(swap).then(chosen).otherwise(rejected).alias(rejected))
-    if "margin" in pairs.columns:
-        columns.append(pl.when(swap).then(-pl.col("margin")).otherwise("margin").alias("margin"))
+    """Swap chosen and rejected in about half of the pairs, as a seeded coin decides."""
     draws = _draws(pairs, KEYS["pairs"], f"control {seed}")
-    return pairs.with_columns(draws).with_columns(columns).drop("_draw")
+    swapped = pl.when(draws < 0.5)
+    chosen = swapped.then("rejected").otherwise("chosen")
+    rejected = swapped.then("chosen").otherwise("rejected")
+    return pairs.with_columns(chosen=chosen, rejected=rejected)
 
 
 def _draws(frame: pl.DataFrame, key: Sequence[str], salt: str) -> pl.Series:

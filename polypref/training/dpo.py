@@ -2,16 +2,8 @@
 
 from pathlib import Path
 
-from polypref.training.data import read_pairs, swap_at_random, to_dataset
-from polypref.training.folder import begin_training, open_folder, pin_data_revision, training_facts
+from polypref.training import data, folder, trainer
 from polypref.training.recipe import DpoRecipe
-from polypref.training.trainer import (
-    adapter_config,
-    load_chat_tokenizer,
-    silence_libraries,
-    train_and_save,
-    training_arguments,
-)
 
 METHOD = {
     "name": "dpo",
@@ -31,29 +23,27 @@ def train(recipe: DpoRecipe, overwrite: bool = False) -> Path:
     Raises InputError: the folder holds another recipe's checkpoint or foreign files, or the data or the model
     cannot be used.
     """
-    recipe = pin_data_revision(recipe)
-    rows = read_pairs(recipe)
+    recipe = folder.pin_data_revision(recipe)
+    rows = data.read_pairs(recipe)
     if recipe.control == "shuffle":
-        rows = swap_at_random(rows, recipe.seed)
-    silence_libraries()
-    with open_folder(recipe.output) as workdir:
+        rows = data.swap_at_random(rows, recipe.seed)
+    trainer.silence_libraries()
+    with folder.open_folder(recipe.output) as workdir:
         base = workdir.resolve(recipe.model, recipe.revision)
-        facts = training_facts(recipe, METHOD, base, rows)
-        if not begin_training(recipe.output, facts, overwrite):
+        facts = folder.training_facts(recipe, METHOD, base, rows)
+        if not folder.begin_training(recipe.output, facts, overwrite):
             return recipe.output
 
         from trl import DPOConfig, DPOTrainer
 
-        trainer = DPOTrainer(
+        dpo = DPOTrainer(
             model=base.location,
-            args=DPOConfig(**training_arguments(recipe, base), max_length=recipe.max_length),
-            train_dataset=to_dataset(rows),
-            processing_class=load_chat_tokenizer(base),
-            peft_config=adapter_config(recipe.lora, base),
+            args=DPOConfig(**trainer.training_arguments(recipe, base), max_length=recipe.max_length),
+            train_dataset=data.to_dataset(rows),
+            processing_class=trainer.load_chat_tokenizer(base),
+            peft_config=trainer.adapter_config(recipe.lora, base),
         )
         # If the prompt alone fills max_length, chosen and rejected are both cut to nothing.
-        trainer.train_dataset = trainer.train_dataset.filter(
-            lambda row: len(row["prompt_ids"]) < recipe.max_length
-        )
-        facts["left_out"] = rows.height - len(trainer.train_dataset)
-        return train_and_save(trainer, recipe, facts)
+        dpo.train_dataset = dpo.train_dataset.filter(lambda row: len(row["prompt_ids"]) < recipe.max_length)
+        facts["left_out"] = rows.height - len(dpo.train_dataset)
+        return trainer.train_and_save(dpo, recipe, facts)

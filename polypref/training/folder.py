@@ -120,7 +120,8 @@ def begin_training(output: Path, facts: Mapping[str, Any], overwrite: bool) -> b
     for file in (finished, begun):
         if not file.exists():
             continue
-        changed = _changed_fields(json.loads(file.read_text("utf-8"))["key"], facts["key"])
+        old, new = json.loads(file.read_text("utf-8"))["key"], facts["key"]
+        changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         if not changed:
             continue
         if not overwrite:
@@ -137,10 +138,6 @@ def begin_training(output: Path, facts: Mapping[str, Any], overwrite: bool) -> b
     if IS_MAIN_PROCESS:
         write_facts(begun, facts)
     return True
-
-
-def _changed_fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
 
 
 def _remove_checkpoint(output: Path) -> None:

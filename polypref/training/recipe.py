@@ -5,14 +5,14 @@ marked (S) are stated in the paper; those marked (M) are from memory and not ver
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from polypref.cards.mixtures import parse_mixture
 from polypref.config import Config, Operational
 from polypref.engines.config import RewardModel
-from polypref.languages.codes import languages
+from polypref.languages import codes
 
 
 class Lora(Config):
@@ -33,7 +33,8 @@ class TrainRecipe(Config):
     revision: str = "main"
     data: str  # a published folder, or ORG/NAME on the Hub
     data_revision: str | None = None  # of a repository; its main branch by default
-    languages: tuple[str, ...] | None = None  # all languages of the data by default
+    # All languages of the data by default.
+    languages: Annotated[tuple[str, ...], AfterValidator(codes.languages)] | None = None
     mixture: str | dict[str, Any] | None = None  # a name, or the fields of cards.mixtures.Mixture
     output: Operational[Path]
     license: str | None = None  # of the checkpoint; the base model's by default
@@ -53,11 +54,6 @@ class TrainRecipe(Config):
     device: Operational[Literal["auto", "cpu"]] = "auto"
     logging_steps: Operational[int] = Field(10, gt=0)
     saving_steps: Operational[int] = Field(100, gt=0)
-
-    @field_validator("languages")
-    @classmethod
-    def _to_codes(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        return None if names is None else languages(names)
 
     @field_validator("mixture")
     @classmethod

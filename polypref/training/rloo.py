@@ -2,23 +2,9 @@
 
 from pathlib import Path
 
-from polypref.training.data import prompt_order, read_prompts, short_prompts
-from polypref.training.folder import (
-    begin_training,
-    model_facts,
-    open_folder,
-    pin_data_revision,
-    training_facts,
-)
+from polypref.training import data, folder, trainer
 from polypref.training.recipe import RlooRecipe
 from polypref.training.rewards import reward_function
-from polypref.training.trainer import (
-    adapter_config,
-    load_chat_tokenizer,
-    silence_libraries,
-    train_and_save,
-    training_arguments,
-)
 
 METHOD = {
     "name": "rloo",
@@ -36,28 +22,28 @@ METHOD = {
 
 def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
     """Train on the recipe's prompts and return `recipe.output`; see `dpo.train` for files and errors."""
-    recipe = pin_data_revision(recipe)
-    rows = read_prompts(recipe)
-    silence_libraries()
-    with open_folder(recipe.output) as workdir:
+    recipe = folder.pin_data_revision(recipe)
+    rows = data.read_prompts(recipe)
+    trainer.silence_libraries()
+    with folder.open_folder(recipe.output) as workdir:
         base = workdir.resolve(recipe.model, recipe.revision)
         judge = workdir.resolve(recipe.reward.model, recipe.reward.revision)
-        facts = training_facts(recipe, METHOD, base, rows)
-        facts["reward"] = model_facts(judge)
+        facts = folder.training_facts(recipe, METHOD, base, rows)
+        facts["reward"] = folder.model_facts(judge)
         facts["key"]["reward"] = {**recipe.reward.identity(), "model": judge.revision, "revision": None}
-        if not begin_training(recipe.output, facts, overwrite):
+        if not folder.begin_training(recipe.output, facts, overwrite):
             return recipe.output
 
         from trl import RLOOConfig, RLOOTrainer
 
         from polypref.engines.rewards import RewardEngine
 
-        tokenizer = load_chat_tokenizer(base)
-        prompts = short_prompts(recipe, rows, tokenizer)
+        tokenizer = trainer.load_chat_tokenizer(base)
+        prompts = data.short_prompts(recipe, rows, tokenizer)
         facts["left_out"] = rows.height - len(prompts)
-        order = prompt_order(len(prompts), recipe)
+        order = data.prompt_order(len(prompts), recipe)
         arguments = {
-            **training_arguments(recipe, base),
+            **trainer.training_arguments(recipe, base),
             # One long pass in an order of our own: resumed in a later epoch, TRL's sampler would start again
             # with the order of the first epoch.
             "shuffle_dataset": False,
@@ -67,16 +53,16 @@ def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
             "temperature": recipe.temperature,
             "mask_truncated_completions": recipe.missing_eos_penalty is None,
         }
-        trainer = RLOOTrainer(
+        rloo = RLOOTrainer(
             model=base.location,
             reward_funcs=reward_function(
                 RewardEngine(recipe.reward, "reward", judge),
-                lambda: trainer.eos_token_ids,  # the trainer does not exist yet
+                lambda: rloo.eos_token_ids,  # the trainer does not exist yet
                 recipe.missing_eos_penalty,
             ),
             args=RLOOConfig(**arguments),
             train_dataset=prompts.select(order),
             processing_class=tokenizer,
-            peft_config=adapter_config(recipe.lora, base),
+            peft_config=trainer.adapter_config(recipe.lora, base),
         )
-        return train_and_save(trainer, recipe, facts)
+        return trainer.train_and_save(rloo, recipe, facts)

@@ -5,7 +5,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -130,8 +130,8 @@ def train_and_save(trainer: "Trainer", recipe: TrainRecipe, facts: Mapping[str, 
     trainer.remove_callback(PrinterCallback)
     with ExitStack() as stack:
         trainer.add_callback(_watching_callback(recipe, facts["method"]["name"], stack))
-        state = _last_state(recipe.output / "checkpoints")
-        if state and _is_after_last_step(state):
+        state, steps = _last_state(recipe.output / "checkpoints")
+        if state and steps["global_step"] >= steps["max_steps"]:
             # Resumed here, the trainer would take one step more; so only load the weights.
             trainer._load_from_checkpoint(str(state))
         else:
@@ -156,21 +156,16 @@ def _write_documents(recipe: TrainRecipe, facts: Mapping[str, Any]) -> None:
         path.write_bytes(content)
 
 
-def _last_state(checkpoints: Path) -> Path | None:
-    """Return the newest state that was saved completely; trainer_state.json is written last."""
-    states = {}
+def _last_state(checkpoints: Path) -> tuple[Path | None, dict[str, Any]]:
+    """Return the newest state that was saved completely, and its trainer_state.json, which is written last."""
+    last, steps = None, {"global_step": -1}
     for file in checkpoints.glob("checkpoint-*/trainer_state.json"):
-        try:
-            json.loads(file.read_text("utf-8"))
-        except ValueError:
-            continue  # a run was killed while it wrote this file
-        states[int(file.parent.name.removeprefix("checkpoint-"))] = file.parent
-    return states[max(states)] if states else None
-
-
-def _is_after_last_step(state: Path) -> bool:
-    steps = json.loads((state / "trainer_state.json").read_text("utf-8"))
-    return bool(steps["global_step"] >= steps["max_steps"])
+        # A run may have been killed while it wrote this file.
+        with suppress(ValueError):
+            state = json.loads(file.read_text("utf-8"))
+            if state["global_step"] > steps["global_step"]:
+                last, steps = file.parent, state
+    return last, steps
 
 
 def _watching_callback(recipe: TrainRecipe, method: str, stack: ExitStack) -> "TrainerCallback":

@@ -12,12 +12,7 @@ from polypref.cards.charts import MINUS, axis, css_variables, position
 from polypref.cards.folder import read_facts
 from polypref.cards.render import format_number
 from polypref.errors import InputError
-from polypref.eval.report.evaluation import evaluations, interval_range, points_axis
-from polypref.eval.report.funnel import completion_tables, prompt_table
-from polypref.eval.report.json_files import read_object
-from polypref.eval.report.pairs import language_lines, score_histograms
-from polypref.eval.report.samples import sample_pairs
-from polypref.eval.report.training import training_runs
+from polypref.eval.report import evaluation, funnel, json_files, pairs, samples, training
 from polypref.files import write_atomically
 from polypref.languages.codes import LANGUAGES, by_name
 
@@ -42,20 +37,20 @@ def view(rundir: Path) -> dict[str, Any]:
     facts = read_facts(folder)
     if facts is None:
         raise InputError(f"{folder}: found no facts.json, expected the published pairs of a run")
-    completions = completion_tables(facts["funnel"])
+    completions = funnel.completion_tables(facts["funnel"])
     has_pairs = any(language["files"] for language in facts["languages"].values())
     results = rundir / "results.json"
     return {
         "facts": facts,
-        "prompts": prompt_table(facts["funnel"], facts["languages"]),
+        "prompts": funnel.prompt_table(facts["funnel"], facts["languages"]),
         "completions": completions,
         "rejected_completions": sum(table.ended("reason") for table in completions),
-        "languages": language_lines(facts),
-        "scores": score_histograms(folder) if has_pairs else None,
-        "samples": sample_pairs(rundir / "published", facts),
-        "runs": training_runs(rundir / "checkpoints"),
-        "winrates": evaluations(rundir),
-        "seconds": read_object(results).get("seconds") if results.exists() else None,
+        "languages": pairs.language_lines(facts),
+        "scores": pairs.score_histograms(folder) if has_pairs else None,
+        "samples": samples.sample_pairs(rundir / "published", facts),
+        "runs": training.training_runs(rundir / "checkpoints"),
+        "winrates": evaluation.evaluations(rundir),
+        "seconds": json_files.read_object(results).get("seconds") if results.exists() else None,
     }
 
 
@@ -102,8 +97,8 @@ def _environment() -> Any:
         "axis": axis,
         "by_name": by_name,
         "css_variables": css_variables,
-        "interval_range": interval_range,
-        "points_axis": points_axis,
+        "interval_range": evaluation.interval_range,
+        "points_axis": evaluation.points_axis,
         "sqrt": lambda share: math.sqrt(max(share, 0.0)),  # a share of unaccounted rows may be negative
     }
     return environment
