@@ -18,6 +18,7 @@ import ray
 from bench.spin import Spin
 from polypref.engines.base import Request
 from polypref.engines.cluster import Cluster, make_parts_on_ray
+from polypref.engines.pool import PoolOptions
 from polypref.progress import Progress
 from polypref.schemas import TABLES
 from polypref.store.parts import Part
@@ -48,7 +49,7 @@ def stage_seconds(folder: Path, workers: int) -> float:
             write_source(source)
             tasks.append(PartTask(out, "prompts", (source,), "x", answer_all))
         with Progress("spin", PARTS * ROWS) as progress:
-            make_parts_on_ray(tasks, progress, {"": Spin()}, workdir, Cluster(workers))
+            make_parts_on_ray(tasks, {"": Spin()}, workdir, Cluster(workers), PoolOptions(progress))
         written = sorted(task.part.path.stat().st_mtime for task in tasks)
     start = written[workers - 1]  # every worker has loaded what it needs, and written a part
     return (written[-1] - start) * PARTS / (PARTS - workers)

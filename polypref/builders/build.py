@@ -15,7 +15,7 @@ from polypref.builders.tables.read import Table
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
 from polypref.engines.cluster import Cluster, make_parts_on_ray
-from polypref.engines.pool import open_pools
+from polypref.engines.pool import PoolOptions, open_pools
 from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
@@ -268,15 +268,13 @@ class Build:
     def _run(self, title: str, tasks: Iterable[PartTask], rows: int, engines: Mapping[str, Engine]) -> None:
         """Make a stage's parts; `rows` is the number to come, for the progress."""
         with Progress(title, rows, self.workdir.progress) as progress:
+            options = PoolOptions(progress, self._meter, self.accept_failures)
             if not engines:
                 make_parts(tasks, progress)
             elif self.cluster:
-                make_parts_on_ray(
-                    tasks, progress, engines, self.workdir, self.cluster, self._meter, self.accept_failures
-                )
+                make_parts_on_ray(tasks, engines, self.workdir, self.cluster, options)
             else:
-                options = progress, self._meter, self.accept_failures
-                make_parts(tasks, progress, lambda: open_pools(engines, self.workdir, *options))
+                make_parts(tasks, progress, lambda: open_pools(engines, self.workdir, options))
 
     def _count_prompts(self, code: str) -> int:
         return sum(_count_rows(parts) for parts in self.prompt_parts(code))

@@ -22,7 +22,7 @@ from polypref.builders.text.translator import translate_texts
 from polypref.engines.base import Answer, Request, ServerEngine
 from polypref.engines.budget import Meter, Price
 from polypref.engines.config import EngineConfig
-from polypref.engines.pool import open_pool
+from polypref.engines.pool import PoolOptions, open_pool
 from polypref.engines.start import open_engine
 from polypref.schemas import Message
 from polypref.store.parts import read_parts
@@ -233,7 +233,7 @@ def _time_engine(
     requests = [request for group in groups[1:] for request in group]
 
     async def ask() -> tuple[list[Answer | None], float, bool]:
-        pool = open_pool(engine, log, meter=meter)
+        pool = open_pool(engine, log, PoolOptions(meter=meter))
         try:
             first = await pool.ask(groups[0])
             logged_before, started = len(log), time.monotonic()

@@ -5,7 +5,7 @@ that the server charged for without answering them (timeouts, cut connections) a
 """
 
 import time
-from types import TracebackType
+from collections import Counter
 from typing import Any, Self
 
 from pydantic import Field
@@ -53,9 +53,7 @@ class Meter:
         self._began = self._saved_at = time.monotonic()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._save()
 
     @property
@@ -80,13 +78,12 @@ class Meter:
             "cost": price.of(log.spent["prompt_tokens"], log.spent["tokens"]),
         }
 
-    def add(self, engine: Any, calls: int, tokens: int, prompt_tokens: int) -> float:
-        """Count answers of an engine; return what they cost."""
-        cost: float = getattr(engine, "price", Price()).of(prompt_tokens, tokens)
+    def add(self, engine: Any, new: Counter[str]) -> float:
+        """Count the calls, tokens and prompt_tokens of an engine's new answers; return what they cost."""
+        cost: float = getattr(engine, "price", Price()).of(new["prompt_tokens"], new["tokens"])
         spent = self._engines[engine.fingerprint]
-        spent["calls"] += calls
-        spent["tokens"] += tokens
-        spent["prompt_tokens"] += prompt_tokens
+        for name in ("calls", "tokens", "prompt_tokens"):
+            spent[name] += new[name]
         spent["cost"] += cost
         if time.monotonic() - self._saved_at > SAVE_SECONDS:
             self._save()

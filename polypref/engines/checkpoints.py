@@ -1,6 +1,7 @@
 """Engines with a checkpoint: loading it by transformers, and batches of token ids as tensors."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from polypref.config import Config
@@ -18,6 +19,10 @@ class CheckpointEngine:
     def __init__(self, config: Config, name: str, model: ResolvedModel) -> None:
         self.name, self.config, self.resolved = name, config, model
         self.fingerprint = model.fingerprint(config.identity())
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return load_tokenizer(self.resolved)
 
 
 def choose_device(device: str) -> str:

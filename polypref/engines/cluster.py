@@ -10,14 +10,12 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from polypref.engines.base import Engine, ServerEngine
-from polypref.engines.budget import Meter
-from polypref.engines.pool import open_pools
+from polypref.engines.pool import PoolOptions, open_pools
 from polypref.errors import InputError, Unavailable
-from polypref.progress import Progress
 from polypref.store.jobs import show_progress, wait_for_one
 from polypref.store.parts import PartInfo
 from polypref.store.stages import PartTask, StalePart, finish_part, open_part, stale_parts
@@ -48,9 +46,9 @@ class Job:
 class Worker:
     """A Ray actor with the engines of a stage; it makes several parts at once if the main one is a server."""
 
-    def __init__(self, engines: Mapping[str, Engine], workdir: str, accept_failures: bool) -> None:
+    def __init__(self, engines: Mapping[str, Engine], workdir: str, options: PoolOptions) -> None:
         self._workdir = Workdir(workdir, worker=uuid.uuid4().hex[:8])
-        self._pools = open_pools(engines, self._workdir, accept_failures=accept_failures)
+        self._pools = open_pools(engines, self._workdir, options)
         self._thread = ThreadPoolExecutor(1, "stage")
 
     async def wait_for_start(self) -> None:
@@ -76,35 +74,29 @@ class Worker:
 
 def make_parts_on_ray(
     tasks: Iterable[PartTask],
-    progress: Progress,
     engines: Mapping[str, Engine],
     workdir: Workdir,
     cluster: Cluster,
-    meter: Meter | None = None,
-    accept_failures: bool = False,
+    options: PoolOptions,
 ) -> None:
     """Make the parts that are stale, as `store.stages.make_parts` does, on a cluster.
 
-    `engines` are the stage's, by the name that requests give; the first is the main one.
+    `engines` are the stage's, by the name that requests give; the first is the main one. The options need a
+    progress.
 
     Raises InputError where Ray is not installed, Unavailable where workers are lost again and again.
     """
-    jobs = deque(Job(part) for part in stale_parts(tasks, progress))
+    assert options.progress is not None
+    jobs = deque(Job(part) for part in stale_parts(tasks, options.progress))
     if jobs:
-        asyncio.run(_Driver(progress, engines, workdir, cluster, meter, accept_failures).run(jobs))
+        asyncio.run(_Driver(engines, workdir, cluster, options).run(jobs))
 
 
 class _Driver:
     """One stage's jobs, workers and counts, within one event loop."""
 
     def __init__(
-        self,
-        progress: Progress,
-        engines: Mapping[str, Engine],
-        workdir: Workdir,
-        cluster: Cluster,
-        meter: Meter | None,
-        accept_failures: bool,
+        self, engines: Mapping[str, Engine], workdir: Workdir, cluster: Cluster, options: PoolOptions
     ) -> None:
         try:
             import ray
@@ -112,7 +104,8 @@ class _Driver:
             raise InputError("--executor ray: Ray is not installed; pip install 'polypref[ray]'") from None
         if not ray.is_initialized():
             ray.init(address=cluster.address, log_to_driver=False)
-        self._ray, self._progress, self._meter = ray, progress, meter
+        assert options.progress is not None
+        self._ray, self._progress, self._meter = ray, options.progress, options.meter
         self._engines, self._workdir, self._cluster = dict(engines), workdir, cluster
         main = next(iter(self._engines.values()))
         self._parts_per_worker = 1
@@ -123,7 +116,8 @@ class _Driver:
             num_gpus=cluster.gpus,
             max_concurrency=self._parts_per_worker + 2,  # and room for `close` beside the parts
         )
-        self._worker_arguments = ray.put(self._engines), str(workdir.path), accept_failures
+        workers_options = replace(options, progress=None, meter=None)  # the driver counts
+        self._worker_arguments = ray.put(self._engines), str(workdir.path), workers_options
         self._workers: set[Any] = set()
         self._idle: deque[Any] = deque()  # each worker as often as it takes one more part
         self._unfinished = 0
@@ -186,9 +180,7 @@ class _Driver:
     def _count(self, spent: dict[str, Counter[str]]) -> None:
         self._progress.at_once = len(self._workers)
         for name, new in spent.items():
-            cost = 0.0
-            if self._meter:
-                cost = self._meter.add(self._engines[name], new["calls"], new["tokens"], new["prompt_tokens"])
+            cost = self._meter.add(self._engines[name], new) if self._meter else 0.0
             self._progress.answered(new["calls"], new["tokens"], cost)
 
     async def _stop_workers(self) -> None:

@@ -16,17 +16,22 @@ class Sampling(Config):
     max_tokens: int = Field(1024, gt=0)
 
 
-class HfGenerator(Config):
+class Checkpoint(Config):
+    """A model of the Hub, or in a folder, that runs in this process."""
+
+    model: str
+    revision: str = "main"
+    tokens_per_batch: int = 8192
+    device: Operational[str] = "auto"
+
+
+class HfGenerator(Checkpoint):
     """A causal language model by transformers, in this process."""
 
     kind: Literal["hf"]
-    model: str
-    revision: str = "main"
     system: str | None = None
     sampling: Sampling = Sampling()
     dtype: str = "auto"
-    tokens_per_batch: int = 8192
-    device: Operational[str] = "auto"
 
 
 class HttpGenerator(Config):
@@ -87,35 +92,31 @@ class VllmGenerator(VllmServer):
 Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discriminator="kind")]
 
 
-class HfTranslator(Config):
-    """M2M-100, NLLB-200 or MADLAD-400 by transformers, in this process."""
+class SentenceTranslator(Checkpoint):
+    """M2M-100, NLLB-200 or MADLAD-400."""
 
-    kind: Literal["hf"]
-    model: str
-    revision: str = "main"
     beams: int = 1
     max_tokens: int = 256
-    dtype: str = "auto"
     tokens_per_batch: int = 4096
-    device: Operational[str] = "auto"
 
 
-class Ct2Translator(Config):
+class HfTranslator(SentenceTranslator):
+    """A translation model by transformers, in this process."""
+
+    kind: Literal["hf"]
+    dtype: str = "auto"
+
+
+class Ct2Translator(SentenceTranslator):
     """The same models by CTranslate2, converted once.
 
     Quantization "auto" is int8 on a CPU and float16 on an accelerator.
     """
 
     kind: Literal["ct2"]
-    model: str
-    revision: str = "main"
-    beams: int = 1
-    max_tokens: int = 256
     quantization: Literal[
         "auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
     ] = "auto"
-    tokens_per_batch: int = 4096
-    device: Operational[str] = "auto"
     threads: Operational[int] = 0
 
 
@@ -142,16 +143,13 @@ Translator = Annotated[
 ]
 
 
-class RewardModel(Config):
+class RewardModel(Checkpoint):
     """A sequence classifier with one output, by transformers; its logit is the score."""
 
     kind: Literal["reward_model"]
-    model: str
-    revision: str = "main"
     max_tokens: int = 4096
     dtype: str = "auto"
     tokens_per_batch: int = 16384
-    device: Operational[str] = "auto"
 
 
 class VllmRewardModel(VllmServer):
@@ -161,7 +159,7 @@ class VllmRewardModel(VllmServer):
     max_tokens: int = 4096
 
 
-class QualityModel(Config):
+class QualityModel(Checkpoint):
     """A model that estimates how well a translation says what its source says, without a reference.
 
     A classifier with one output reads both texts and its logit is the score; any other encoder embeds each
@@ -170,12 +168,8 @@ class QualityModel(Config):
     """
 
     kind: Literal["quality"] = "quality"
-    model: str
-    revision: str = "main"
     max_tokens: int = Field(512, gt=0)
     dtype: str = "auto"
-    tokens_per_batch: int = 8192
-    device: Operational[str] = "auto"
 
 
 EngineConfig = (

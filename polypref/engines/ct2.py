@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Request
-from polypref.engines.checkpoints import CheckpointEngine, choose_device, load_tokenizer
+from polypref.engines.checkpoints import choose_device
 from polypref.engines.config import Ct2Translator
-from polypref.engines.seq2seq import TranslationTokenizer
+from polypref.engines.seq2seq import TranslatorEngine
 from polypref.files import write_atomically
 from polypref.store.revisions import ResolvedModel, hub_errors
 
 
-class Ct2Engine(CheckpointEngine):
+class Ct2Engine(TranslatorEngine):
     """A checkpoint that is converted once, into `cache`."""
 
     config: Ct2Translator
@@ -26,10 +26,6 @@ class Ct2Engine(CheckpointEngine):
         self.cache = cache
 
     @cached_property
-    def tokenizer(self) -> TranslationTokenizer:
-        return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
-
-    @cached_property
     def model(self) -> Any:
         import ctranslate2
 
@@ -37,9 +33,6 @@ class Ct2Engine(CheckpointEngine):
         weights = choose_weights(device, self.config.quantization)
         folder = convert_model(self.resolved, weights, self.cache)
         return ctranslate2.Translator(str(folder), device=device, intra_threads=self.config.threads)
-
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return self.tokenizer.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         tokenizer = self.tokenizer.tokenizer

@@ -7,7 +7,7 @@ from typing import Any
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer, pad_batch
 from polypref.engines.config import HfGenerator, HfTranslator
-from polypref.engines.seq2seq import TranslationTokenizer
+from polypref.engines.seq2seq import TranslatorEngine
 from polypref.errors import InputError
 
 
@@ -89,14 +89,10 @@ class HfGeneratorEngine(CheckpointEngine):
         return Answer(text, "stop", count + 1)
 
 
-class HfTranslatorEngine(CheckpointEngine):
+class HfTranslatorEngine(TranslatorEngine):
     """M2M-100, NLLB-200 or MADLAD-400."""
 
     config: HfTranslator
-
-    @cached_property
-    def tokenizer(self) -> TranslationTokenizer:
-        return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
 
     @cached_property
     def model(self) -> Any:
@@ -104,14 +100,11 @@ class HfTranslatorEngine(CheckpointEngine):
 
         return load_model(AutoModelForSeq2SeqLM, self.resolved, self.config.dtype, self.config.device)
 
-    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        return self.tokenizer.plan(requests, self.config.tokens_per_batch, self.config.max_tokens)
-
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
         import torch
 
         device, begin = self.model.device, self.model.config.decoder_start_token_id
-        inputs = pad_batch(self.tokenizer.encode(batch), self.tokenizer.pad_token_id, device)
+        inputs = pad_batch(self.tokenizer.encode(batch), self.tokenizer.tokenizer.pad_token_id, device)
         prefixes = [[begin, *self.tokenizer.prefix(request)] for request in batch]
         with torch.inference_mode():
             output = self.model.generate(

@@ -17,9 +17,8 @@ CUT = 0.8
 # longer: every cut costs a refusal or two, which should stay under 2% of the calls.
 BACK_SECONDS = 5.0
 BACK_CALLS = 200
-COOL_DOWN = (
-    1.0  # seconds after a cut, or the time of two calls if longer: refusals in it are of earlier calls
-)
+# Seconds after a cut, or the time of two calls if that is longer: refusals in it are of earlier calls.
+COOL_DOWN = 1.0
 
 
 class Limiter:

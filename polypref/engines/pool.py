@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, ServerEngine
 from polypref.engines.budget import Meter
@@ -14,18 +15,27 @@ from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 
 
+@dataclass(frozen=True, slots=True)
+class PoolOptions:
+    """What the pools of a run share: `progress` and `meter` count their answers.
+
+    A call to a server that failed for now has no answer; with `accept_failures` its failure is kept as its
+    answer.
+    """
+
+    progress: Progress | None = None
+    meter: Meter | None = None
+    accept_failures: bool = False
+
+
 class Pool(ABC):
     """One engine with its answer log, in one event loop."""
 
-    def __init__(
-        self, engine: Engine, log: AnswerLog, progress: Progress | None, meter: Meter | None
-    ) -> None:
-        self.engine, self.log, self.progress, self.meter = engine, log, progress, meter
-        self.spent: Counter[str] = (
-            Counter()
-        )  # calls, tokens and prompt_tokens of the answers that this pool added
-        if meter:
-            meter.begin(engine, log)
+    def __init__(self, engine: Engine, log: AnswerLog, options: PoolOptions) -> None:
+        self.engine, self.log, self.options = engine, log, options
+        self.spent: Counter[str] = Counter()  # calls, tokens and prompt_tokens of the answers that it added
+        if options.meter:
+            options.meter.begin(engine, log)
 
     async def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
         """Return the answers in the order of the requests; None for a call that failed for now.
@@ -53,14 +63,13 @@ class Pool(ABC):
 
     def _keep(self, answers: Sequence[tuple[str, Answer]]) -> None:
         self.log.add([(key, answer.record()) for key, answer in answers])
-        tokens = sum(answer.tokens for _, answer in answers)
-        prompt_tokens = sum(answer.prompt_tokens for _, answer in answers)
-        self.spent.update(calls=len(answers), tokens=tokens, prompt_tokens=prompt_tokens)
-        cost = 0.0
-        if self.meter:
-            cost = self.meter.add(self.engine, len(answers), tokens, prompt_tokens)
-        if self.progress:
-            self.progress.answered(len(answers), tokens, cost)
+        spent = Counter(calls=len(answers))
+        for _, answer in answers:
+            spent.update(tokens=answer.tokens, prompt_tokens=answer.prompt_tokens)
+        self.spent.update(spent)
+        cost = self.options.meter.add(self.engine, spent) if self.options.meter else 0.0
+        if self.options.progress:
+            self.options.progress.answered(len(answers), spent["tokens"], cost)
 
 
 class InProcessPool(Pool):
@@ -68,10 +77,8 @@ class InProcessPool(Pool):
 
     engine: InProcessEngine
 
-    def __init__(
-        self, engine: InProcessEngine, log: AnswerLog, progress: Progress | None, meter: Meter | None
-    ) -> None:
-        super().__init__(engine, log, progress, meter)
+    def __init__(self, engine: InProcessEngine, log: AnswerLog, options: PoolOptions) -> None:
+        super().__init__(engine, log, options)
         # Parts are computed one after the other, in the order in which they ask. So a request of two parts is
         # always computed with the first one, also after a kill, and every batch is the same again.
         self._turn = asyncio.Lock()
@@ -88,8 +95,8 @@ class InProcessPool(Pool):
                 missing = [keys[position] for position in batch if keys[position] not in self.log]
                 if not missing:
                     continue
-                if self.meter:
-                    self.meter.check(self.engine, len(missing))
+                if self.options.meter:
+                    self.options.meter.check(self.engine, len(missing))
                 seed = int(hash16(missing)[:8], 16)  # 32 bits, the same for the same batch
                 asked = [requests[key] for key in missing]
                 answers = await loop.run_in_executor(self._thread, self.engine.answer, asked, seed)
@@ -104,23 +111,12 @@ class InProcessPool(Pool):
 
 
 class ServerPool(Pool):
-    """A server, sent as many requests at once as it takes and the budget allows.
-
-    A call that failed for now has no answer; with `accept_failures` its failure is kept as its answer.
-    """
+    """A server, sent as many requests at once as it takes and the budget allows."""
 
     engine: ServerEngine
 
-    def __init__(
-        self,
-        engine: ServerEngine,
-        log: AnswerLog,
-        progress: Progress | None,
-        meter: Meter | None,
-        accept_failures: bool,
-    ) -> None:
-        super().__init__(engine, log, progress, meter)
-        self._accept_failures = accept_failures
+    def __init__(self, engine: ServerEngine, log: AnswerLog, options: PoolOptions) -> None:
+        super().__init__(engine, log, options)
         self._queue: deque[tuple[str, Request]] = deque()
         self._open: dict[str, asyncio.Future[None]] = {}  # requests in the queue or in flight, by key
         self._workers: set[asyncio.Task[None]] = set()
@@ -162,7 +158,8 @@ class ServerPool(Pool):
 
         One call always may: it finds the budget used up.
         """
-        return calls == 1 or self.meter is None or self.meter.affords(self.engine, calls)
+        meter = self.options.meter
+        return calls == 1 or meter is None or meter.affords(self.engine, calls)
 
     async def _work(self) -> None:
         """Send one request after the other. On error, fail every waiting caller."""
@@ -183,21 +180,22 @@ class ServerPool(Pool):
             self._update_room()
 
     async def _send(self, key: str, request: Request) -> None:
-        if self.meter:
-            self.meter.check(self.engine, self._in_flight + 1)
+        progress, meter = self.options.progress, self.options.meter
+        if meter:
+            meter.check(self.engine, self._in_flight + 1)
         self._in_flight += 1
-        if self.progress:
-            self.progress.at_once = self._in_flight
+        if progress:
+            progress.at_once = self._in_flight
         try:
             answer = await self.engine.generate(request)
         finally:
             self._in_flight -= 1
-        if isinstance(answer, Failure) and self._accept_failures:
+        if isinstance(answer, Failure) and self.options.accept_failures:
             answer = Answer(finish_reason="error", error=answer.reason)
         if isinstance(answer, Answer):
             self._keep([(key, answer)])
-        elif self.progress:
-            self.progress.failed(answer.reason)
+        elif progress:
+            progress.failed(answer.reason)
         waiting = self._open.pop(key)
         if not waiting.done():
             waiting.set_result(None)
@@ -240,31 +238,18 @@ class Pools:
             await pool.close()
 
 
-def open_pool(
-    engine: Engine,
-    log: AnswerLog,
-    progress: Progress | None = None,
-    meter: Meter | None = None,
-    accept_failures: bool = False,
-) -> Pool:
-    """Open the pool for an engine; see ServerPool for `accept_failures`."""
+def open_pool(engine: Engine, log: AnswerLog, options: PoolOptions = PoolOptions()) -> Pool:
+    """Open the pool for an engine."""
     if isinstance(engine, ServerEngine):
-        return ServerPool(engine, log, progress, meter, accept_failures)
-    return InProcessPool(engine, log, progress, meter)
+        return ServerPool(engine, log, options)
+    return InProcessPool(engine, log, options)
 
 
-def open_pools(
-    engines: Mapping[str, Engine],
-    workdir: Workdir,
-    progress: Progress | None = None,
-    meter: Meter | None = None,
-    accept_failures: bool = False,
-) -> Pools:
+def open_pools(engines: Mapping[str, Engine], workdir: Workdir, options: PoolOptions) -> Pools:
     """Open a pool for each engine of a stage, with its answer log in the work dir."""
     pools = {}
     for name, engine in engines.items():
-        log = workdir.open_log(engine.fingerprint)
-        pools[name] = open_pool(engine, log, progress, meter, accept_failures)
+        pools[name] = open_pool(engine, workdir.open_log(engine.fingerprint), options)
     return Pools(pools)
 
 
@@ -289,7 +274,7 @@ def ask_in_groups(
         return answers
 
     async def ask_all() -> list[list[Answer | None]]:
-        pool = open_pool(engine, log, progress)
+        pool = open_pool(engine, log, PoolOptions(progress))
         try:
             return await asyncio.gather(*(ask(pool, requests) for requests in groups))
         finally:

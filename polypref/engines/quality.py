@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer
+from polypref.engines.checkpoints import CheckpointEngine, load_model
 from polypref.engines.config import QualityModel
 from polypref.errors import InputError
 from polypref.store.revisions import hub_errors
@@ -31,10 +31,6 @@ class QualityEngine(CheckpointEngine):
     """
 
     config: QualityModel
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        return load_tokenizer(self.resolved)
 
     @cached_property
     def reads_pairs(self) -> bool:

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer, pad_batch
+from polypref.engines.checkpoints import CheckpointEngine, load_model, pad_batch
 from polypref.engines.config import RewardModel
 from polypref.errors import InputError
 
@@ -14,10 +14,6 @@ class RewardEngine(CheckpointEngine):
     """Scores a chat that ends with the completion."""
 
     config: RewardModel
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        return load_tokenizer(self.resolved)
 
     @cached_property
     def model(self) -> Any:

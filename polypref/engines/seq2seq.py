@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Engine, Request, batches_by_length
+from polypref.engines.checkpoints import CheckpointEngine, load_tokenizer
+from polypref.engines.config import SentenceTranslator
 from polypref.errors import InputError
 from polypref.languages.codes import language
 
@@ -27,10 +30,6 @@ class TranslationTokenizer:
                 f"{model}: not a known kind of translation model; expected NLLB-200, M2M-100 or MADLAD-400"
             )
         self.family = families[0]
-
-    @property
-    def pad_token_id(self) -> int:
-        return int(self.tokenizer.pad_token_id)
 
     def language_token(self, code: str) -> str:
         """Return the token that names a FLORES language. Raises InputError if the model has none.
@@ -71,18 +70,6 @@ class TranslationTokenizer:
         text = request.messages[0]["content"]
         return f"{self.language_token(request.target)} {text}" if self.family == "madlad" else text
 
-    def plan(self, requests: Sequence[Request], budget: int, most: int) -> list[list[int]]:
-        """Plan batches whose rows times their longest length stay within `budget` tokens.
-
-        This bounds the memory. A length is that of the source and what its translation may grow to, `most`
-        tokens at most.
-        """
-        lengths = []
-        for start in range(0, len(requests), SLICE):
-            for ids in self.encode(requests[start : start + SLICE]):
-                lengths.append(len(ids) + min(most, len(ids) + GROWTH))
-        return batches_by_length(requests, lengths, budget)
-
     def prefix(self, request: Request) -> list[int]:
         """Return the ids with which the target begins."""
         if self.family == "madlad":
@@ -99,6 +86,28 @@ class TranslationTokenizer:
         count = tokens.index(end) if is_whole else len(tokens)
         text = self.tokenizer.decode(tokens[:count], skip_special_tokens=True).strip()
         return Answer(text, "stop" if is_whole else "length", count)
+
+
+class TranslatorEngine(CheckpointEngine):
+    """A translation model in this process."""
+
+    config: SentenceTranslator
+
+    @cached_property
+    def tokenizer(self) -> TranslationTokenizer:
+        return TranslationTokenizer(load_tokenizer(self.resolved), self.resolved.model)
+
+    def plan(self, requests: Sequence[Request]) -> list[list[int]]:
+        """Plan batches whose rows times their longest length stay within `tokens_per_batch`.
+
+        This bounds the memory. A length is that of the source and what its translation may grow to,
+        `max_tokens` at most.
+        """
+        lengths = []
+        for start in range(0, len(requests), SLICE):
+            for ids in self.tokenizer.encode(requests[start : start + SLICE]):
+                lengths.append(len(ids) + min(self.config.max_tokens, len(ids) + GROWTH))
+        return batches_by_length(requests, lengths, self.config.tokens_per_batch)
 
 
 def check_languages(translator: Engine, codes: Iterable[str]) -> None:

@@ -14,13 +14,11 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 from polypref.engines.base import Answer, Failure, Request
-from polypref.engines.checkpoints import CheckpointEngine, load_tokenizer
+from polypref.engines.checkpoints import CheckpointEngine
 from polypref.engines.config import HttpGenerator, VllmGenerator, VllmRewardModel, VllmServer
 from polypref.engines.http import HttpEngine
 from polypref.errors import InputError, PolyprefError, Unavailable
@@ -181,10 +179,6 @@ class VllmRewardEngine(VllmEngine):
     config: VllmRewardModel
     task_arguments = ("--runner", "pooling")
     path = ""
-
-    @cached_property
-    def tokenizer(self) -> Any:
-        return load_tokenizer(self.resolved)
 
     async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
         """Apply the chat template to ids here: text that is templated already would get a second BOS."""

@@ -21,9 +21,8 @@ from polypref.store.storage import storage_errors
 
 SYNC_EVERY = 64  # answers
 SYNC_SECONDS = 1.0
-SAVE_EVERY = (
-    200_000  # answers: they take 30 MB of memory until the index is saved, and a second to read after a kill
-)
+# Answers: they take 30 MB of memory until the index is saved, and a second to read after a kill.
+SAVE_EVERY = 200_000
 SAVE_LEAST = 1000  # answers: fewer are read again in no time
 TAIL = 4096  # bytes of a file before the point up to which it is indexed, which tell a file that was replaced
 _RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -39,15 +38,10 @@ class LogFile:
     end: int = 0
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines from `end` on, read in large blocks; the last one may lack its newline."""
-        start, rest = self.end, b""
-        while block := os.pread(self.descriptor, 1 << 20, start):
-            start += len(block)
-            *whole, rest = (rest + block).split(b"\n")
-            for line in whole:
-                yield line + b"\n"
-        if rest:
-            yield rest
+        """Yield the lines from `end` on; the last one may lack its newline."""
+        with open(self.path, "rb") as file:
+            file.seek(self.end)
+            yield from file
 
     def tail_checksum(self, end: int) -> int:
         """Return the CRC-32 of the TAIL bytes before `end`."""

@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 from polypref.files import write_atomically
 
 KEY = 16  # bytes
-RECORD = struct.Struct(
-    f">{KEY}sHQI"
-)  # the key, the number of the log's file, the line's offset and its length
+# The key, the number of the log's file, the line's offset and its length.
+RECORD = struct.Struct(f">{KEY}sHQI")
 CHECKSUM = 4  # bytes, at the end of the file: the CRC-32 of the records
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from polypref.errors import InputError, Unavailable
+from polypref.files import file_sha256
 from polypref.schemas import hash16, hash32
 from polypref.store.storage import read_json, write_json
 
@@ -80,9 +81,7 @@ def _resolve_folder(folder: Path, pinned: dict[str, Any], lock: Path) -> Resolve
 def _hash_files(folder: Path, files: list[Path]) -> str:
     total = hashlib.sha256()
     for path in files:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        total.update(f"{path.relative_to(folder)}\0{digest}\n".encode())
+        total.update(f"{path.relative_to(folder)}\0{file_sha256(path)}\n".encode())
     return f"sha256:{total.hexdigest()}"
 
 

@@ -26,10 +26,8 @@ class SegmentLog(AnswerLog):
 
     def __init__(self, folder: Path, writer: str) -> None:
         self._folder, self._writer = folder, f"{writer}-{time.time_ns():x}"
-        self._segments, self._uploaded = (
-            0,
-            0,
-        )  # segments written, and bytes of the local file that are in segments
+        self._segments = 0  # written
+        self._uploaded = 0  # bytes of the local file that are in segments
         self._known: set[str] = set()  # names of segments that were fetched or written
         self._local = Path(tempfile.mkstemp(prefix="polypref-", suffix=".jsonl")[1])
         super().__init__(self._local, index=self._local.with_suffix(".index"), saves_index=True)
@@ -37,7 +35,7 @@ class SegmentLog(AnswerLog):
     def refresh(self, others: Sequence[Path] = ()) -> None:
         """Fetch the segments that other writers have added."""
         with storage_errors(self._folder):
-            self._upload()
+            self._flush()
             self._folder.fs.invalidate_cache()  # type: ignore[attr-defined]
             for segment in sorted(self._folder.glob("*.jsonl"), key=lambda path: path.name):
                 if segment.name not in self._known:
@@ -51,9 +49,6 @@ class SegmentLog(AnswerLog):
             self._enter(json.loads(line), self._own, len(line))
 
     def _flush(self) -> None:
-        self._upload()
-
-    def _upload(self) -> None:
         """Write the answers since the last upload as one segment."""
         end = self._own.end
         if end > self._uploaded:

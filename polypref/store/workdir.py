@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Self
 
 from polypref.errors import InputError, Unavailable
@@ -48,9 +47,7 @@ class Workdir:
                 self._lock = Lease(self.path / "lease", holder, _thread.interrupt_main)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         try:
             for log in self._logs.values():
                 log.close()

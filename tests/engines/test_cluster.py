@@ -22,7 +22,7 @@ from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.cluster import Cluster, make_parts_on_ray
 from polypref.engines.config import HttpGenerator, PseudoTranslator
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import open_pool
+from polypref.engines.pool import PoolOptions, open_pool
 from polypref.engines.pseudo import PseudoEngine
 from polypref.errors import BudgetReached, InputError
 from polypref.progress import Progress
@@ -110,7 +110,7 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         thread.start()
         todo = tasks(workdir, http)
         with Progress("ray", PARTS * ROWS) as progress:
-            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, {"": http}, workdir, Cluster(workers=2), PoolOptions(progress))
         thread.join()
         assert (progress.rows, progress.answers) >= (PARTS * ROWS, PARTS * ROWS // 2)
         repeated = Counter(json.dumps(body) for body in server.calls)
@@ -118,20 +118,28 @@ def test_a_node_that_is_lost_half_way_loses_nothing_and_the_table_is_that_of_a_r
         assert len(list((tmp_path / "ray/answers").glob(f"{http.fingerprint}.*.jsonl"))) == 2
         local = tasks(here, http)
         with Progress("here", PARTS * ROWS) as progress:
-            make_parts(local, progress, lambda: open_pool(http, here.open_log(http.fingerprint), progress))
+            make_parts(
+                local,
+                progress,
+                lambda: open_pool(http, here.open_log(http.fingerprint), PoolOptions(progress)),
+            )
         assert [task.part.path.read_bytes() for task in todo] == [
             task.part.path.read_bytes() for task in local
         ]
         calls = len(server.calls)
         with Progress("again", PARTS * ROWS) as progress:
-            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, {"": http}, workdir, Cluster(workers=2), PoolOptions(progress))
         with (
             Progress("parts lost, answers kept", PARTS * ROWS) as progress,
             Workdir(tmp_path / "ray", worker="x") as again,
         ):
             for task in todo:
                 task.part.path.unlink()
-            make_parts(todo, progress, lambda: open_pool(http, again.open_log(http.fingerprint), progress))
+            make_parts(
+                todo,
+                progress,
+                lambda: open_pool(http, again.open_log(http.fingerprint), PoolOptions(progress)),
+            )
         assert len(server.calls) == calls
         assert read_parts(task.part for task in todo).height == PARTS * ROWS
 
@@ -154,7 +162,7 @@ def test_workers_hold_all_engines_of_a_stage(tmp_path: Path, nodes: Any) -> None
             PartTask(part, "prompts", source, "x", make) for part, source in zip(parts, inputs, strict=True)
         ]
         with Meter(Budget(), workdir) as meter, Progress("ray", PARTS * ROWS) as progress:
-            make_parts_on_ray(todo, progress, engines, workdir, Cluster(workers=2), meter)
+            make_parts_on_ray(todo, engines, workdir, Cluster(workers=2), PoolOptions(progress, meter))
         assert progress.answers == 2 * PARTS * ROWS
         spent = json.loads((tmp_path / "spent.json").read_text())["engines"]
         assert {account["name"]: account["calls"] for account in spent.values()} == {"m": 240, "pseudo": 240}
@@ -172,14 +180,14 @@ def test_a_budget_and_a_wrong_key_stop_a_cluster_too(tmp_path: Path, nodes: Any)
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(BudgetReached, match=r"budget\.max_cost 1\.0000 is used up"),
         ):
-            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2), meter)
+            make_parts_on_ray(todo, {"": http}, workdir, Cluster(workers=2), PoolOptions(progress, meter))
         assert 70 <= len(server.answered) < PARTS * ROWS
         server.fault(status=401, body='{"error": {"message": "expired"}}', times=10_000)
         with (
             Progress("t", PARTS * ROWS) as progress,
             pytest.raises(InputError, match=r"401 for model 'm', key OPENAI_API_KEY: expired"),
         ):
-            make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+            make_parts_on_ray(todo, {"": http}, workdir, Cluster(workers=2), PoolOptions(progress))
 
 
 def test_workers_on_object_storage_keep_parts_and_answers_there(
@@ -197,7 +205,7 @@ def test_workers_on_object_storage_keep_parts_and_answers_there(
                 http = engine(server)
                 todo = tasks(workdir, http)
                 with Progress("s3", PARTS * ROWS) as progress:
-                    make_parts_on_ray(todo, progress, {"": http}, workdir, Cluster(workers=2))
+                    make_parts_on_ray(todo, {"": http}, workdir, Cluster(workers=2), PoolOptions(progress))
                 assert read_parts(task.part for task in todo).height == PARTS * ROWS
             with Workdir("s3://cluster/run") as again:
                 assert len(again.open_log(http.fingerprint)) == PARTS * ROWS

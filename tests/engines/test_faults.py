@@ -16,7 +16,7 @@ from polypref.engines.base import Answer, Request
 from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.config import HttpGenerator, Sampling
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import open_pool
+from polypref.engines.pool import PoolOptions, open_pool
 from polypref.errors import BudgetReached, InputError, Unavailable
 from polypref.progress import Progress
 from polypref.store.answers import AnswerLog
@@ -59,7 +59,7 @@ def ask(
     http: HttpEngine, folder: Path, budget: Budget | None = None, count: int = ROWS, **options: Any
 ) -> tuple[list[Answer | None], Progress]:
     async def go() -> list[Answer | None]:
-        pool = open_pool(http, log, progress, meter, **options)
+        pool = open_pool(http, log, PoolOptions(progress, meter, **options))
         try:
             return await pool.ask(requests(count))
         finally:

@@ -11,7 +11,7 @@ from openai_server import OpenAIServer
 from polypref.engines.base import Answer, Request, batches_by_length
 from polypref.engines.config import HttpGenerator
 from polypref.engines.http import HttpEngine
-from polypref.engines.pool import ask_engine, open_pool, open_pools
+from polypref.engines.pool import PoolOptions, ask_engine, open_pool, open_pools
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
 
@@ -116,7 +116,7 @@ def test_calls_to_a_server_go_on_beside_an_engine_in_this_process(tmp_path: Path
     with OpenAIServer(delay=0.01) as server, Workdir(tmp_path) as workdir:
         config = HttpGenerator(kind="http", base_url=server.url, model="m", concurrency=1)
         watching = Watching(server)
-        pools = open_pools({"": HttpEngine(config, "m"), "watching": watching}, workdir)
+        pools = open_pools({"": HttpEngine(config, "m"), "watching": watching}, workdir, PoolOptions())
         asked = [Request(request.messages, engine="watching") for request in WORDS[:8]]
 
         async def go() -> list[Answer | None]:

@@ -8,7 +8,7 @@ import pytest
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.config import PseudoTranslator, QualityModel
-from polypref.engines.pool import ask_engine, open_pools
+from polypref.engines.pool import PoolOptions, ask_engine, open_pools
 from polypref.engines.quality import quality_request
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
@@ -120,7 +120,7 @@ def test_each_request_of_a_stage_goes_to_the_engine_it_names(models: Path, tmp_p
             "quality": open_engine(QualityModel(model=str(models / "embeds")), "quality", workdir),
         }
         with Progress("test", 3) as progress:
-            pools = open_pools(engines, workdir, progress)
+            pools = open_pools(engines, workdir, PoolOptions(progress))
 
             async def go() -> list[Answer | None]:
                 try:

@@ -11,7 +11,7 @@ from polypref.builders.tables.read import Record
 from polypref.builders.tables.write import write_table
 from polypref.engines.base import Engine
 from polypref.engines.budget import Budget, Meter
-from polypref.engines.pool import Pool, open_pool
+from polypref.engines.pool import Pool, PoolOptions, open_pool
 from polypref.errors import Unavailable
 from polypref.progress import Progress
 from polypref.store.jobs import run_jobs
@@ -47,7 +47,7 @@ def write_answers(
         Progress(title, total, workdir.progress) as progress,
         Meter(Budget(), workdir) as meter,
     ):
-        pool = open_pool(engine, log, progress, meter, accept_failures)
+        pool = open_pool(engine, log, PoolOptions(progress, meter, accept_failures))
         asyncio.run(_ask_chunks(chunks, reason, pool, progress, add_rows))
         if progress.incomplete:
             failures = ", ".join(f"{why} ({count:,})" for why, count in progress.failures.most_common(3))
