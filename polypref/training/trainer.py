@@ -157,7 +157,7 @@ def _write_documents(recipe: TrainRecipe, facts: Mapping[str, Any]) -> None:
 
 
 def _last_state(checkpoints: Path) -> tuple[Path | None, dict[str, Any]]:
-    """Return the newest state that was saved completely, and its trainer_state.json, which is written last."""
+    """Return the newest state that was saved completely, and its trainer_state.json, written last."""
     last, steps = None, {"global_step": -1}
     for file in checkpoints.glob("checkpoint-*/trainer_state.json"):
         # A run may have been killed while it wrote this file.
