@@ -254,10 +254,12 @@ def _time_engine(
 
 def print_plan(lines: list[Line], title: str) -> None:
     """Print a table: a line for each stage and language, and the sums."""
+    from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    # Without borders, the table of a large build fits into 80 columns.
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
     for column in ("stage", "language"):
         table.add_column(column, no_wrap=True)
     for column in ("rows", "tokens read", "tokens written", "hours", "cost"):
@@ -267,7 +269,9 @@ def print_plan(lines: list[Line], title: str) -> None:
         stage_lines = [line for line in lines if line.stage == stage]
         for line in stage_lines:
             table.add_row(stage, line.language, *_cells([line]))
-        table.add_row(stage, "all", *_cells(stage_lines), style="bold", end_section=True)
+        if len(stage_lines) > 1:
+            table.add_row(stage, "all", *_cells(stage_lines), style="bold")
+        table.add_section()
     table.add_row("all", "all", *_cells(lines), style="bold")
     Console().print(table)
     if any(line.hours is None for line in lines):
