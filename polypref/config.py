@@ -23,7 +23,7 @@ Operational = Annotated[T, "operational"]
 class Config(BaseModel):
     """The base of all configs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -85,10 +85,15 @@ def read_config(
     for name, override in (overrides or {}).items():
         if override is not None:
             tree = _merge(tree, {name: override})
+    return check_config(model, tree, str(path))
+
+
+def check_config(model: type[C], tree: Mapping[str, Any], place: str) -> C:
+    """Return a config made of a tree of values. Raises InputError, which begins with `place`."""
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{path}: {_describe_error(error)}") from None
+        raise InputError(f"{place}: {_describe_error(error)}") from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class Progress:
         self.rejected: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self._skipped = 0
+        self._waiting, self._has_waited = "", False  # why calls wait now, and whether they ever did
         self._note = ""  # as last shown: the display's own thread must not walk the counters
         self._console = console or Console(stderr=True)
         self._started = self._logged_at = time.monotonic()
@@ -89,10 +90,18 @@ class Progress:
         self.failures[reason] += 1
         self.show()
 
+    def wait(self, reason: str) -> None:
+        """Show why calls wait; "" when they go on."""
+        self._waiting = reason
+        self.show()
+        if reason and not self._has_waited and not self._console.is_terminal:
+            self._log("so far")  # at once, so that a log does not look as if nothing went on
+        self._has_waited = self._has_waited or bool(reason)
+
     def note(self) -> str:
         """Return the counts beside rows: answers, tokens, cost, calls at once, rejections and failures."""
         seconds = max(self._seconds(), 1e-9)
-        words = []
+        words = [self._waiting] if self._waiting else []
         if self.answers:
             words.append(f"{self.answers:,} answers ({self.answers / seconds:,.1f}/s)")
         if self.tokens:

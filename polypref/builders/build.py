@@ -5,6 +5,7 @@ Parts that are up to date are left alone, and only requests that have no answer 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 
 from polypref.builders import complete, pair, prompts, score, translate
@@ -35,13 +36,15 @@ class Build:
     """One run of a recipe in an open work dir; `make` runs the stages.
 
     Stages that ask an engine run on `cluster` if there is one. With `accept_failures`, calls that fail for
-    now are kept as failures for good, and no table stays incomplete. `prompt_counts`, {language: source
+    now are kept as failures for good, and no table stays incomplete; with `retry_failures` such failures are
+    asked again. `prompt_counts`, {language: source
     prompts}, and `parts`, the number of parts of every table, are known after `prepare`.
     """
 
     recipe: Recipe
     workdir: Workdir
     accept_failures: bool = False
+    retry_failures: bool = False
     cluster: Cluster | None = None
     prompt_counts: dict[str, int] = field(default_factory=dict)
     parts: int = 1
@@ -268,13 +271,14 @@ class Build:
     def _run(self, title: str, tasks: Iterable[PartTask], rows: int, engines: Mapping[str, Engine]) -> None:
         """Make a stage's parts; `rows` is the number to come, for the progress."""
         with Progress(title, rows, self.workdir.progress) as progress:
-            options = PoolOptions(progress, self._meter, self.accept_failures)
+            options = PoolOptions(progress, self._meter, self.accept_failures, self.retry_failures)
             if not engines:
                 make_parts(tasks, progress)
             elif self.cluster:
                 make_parts_on_ray(tasks, engines, self.workdir, self.cluster, options)
             else:
-                make_parts(tasks, progress, lambda: open_pools(engines, self.workdir, options))
+                open_engines = partial(open_pools, engines, self.workdir, options)
+                make_parts(tasks, progress, open_engines, self.retry_failures)
 
     def _count_prompts(self, code: str) -> int:
         return sum(_count_rows(parts) for parts in self.prompt_parts(code))

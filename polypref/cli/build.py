@@ -50,6 +50,7 @@ def build(
     only: Only = None,
     allow_incomplete: AllowIncomplete = False,
     accept_failures: options.AcceptFailures = False,
+    retry_failures: options.RetryFailures = False,
     update_revisions: UpdateRevisions = False,
     executor: Executor = "here",
     workers: Workers = 2,
@@ -73,7 +74,7 @@ def build(
     config = options.read_recipe(path, values, overlay, languages, limit)
     cluster = Cluster(workers, cpus, gpus) if executor == "ray" else None
     with Workdir(workdir or Path("runs") / path.stem, update_revisions) as opened:
-        run = Build(config, opened, accept_failures, cluster)
+        run = Build(config, opened, accept_failures, retry_failures, cluster)
         run.make(only)
         if only is None:
             text = recipe_text(path, overlay or (), options.parse_values(values), limit)

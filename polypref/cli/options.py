@@ -58,6 +58,9 @@ TableWorkdir = Annotated[
 AcceptFailures = Annotated[
     bool, typer.Option("--accept-failures", help="Keep calls that fail now as failures for good.")
 ]
+RetryFailures = Annotated[
+    bool, typer.Option("--retry-failures", help="Ask again for what was kept as a failure.")
+]
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 

@@ -31,6 +31,13 @@ Timeout = Annotated[float, typer.Option(metavar="SECONDS", help="How long to wai
 Retries = Annotated[
     int, typer.Option(metavar="NUMBER", min=0, help="How often to retry a transient failure.")
 ]
+StartSeconds = Annotated[
+    float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for a server that is starting.")
+]
+Settings = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="A YAML file with more settings of the server, as in a recipe."),
+]
 KeyEnv = Annotated[str, typer.Option(metavar="NAME", help="The environment variable that holds the API key.")]
 
 
@@ -116,6 +123,7 @@ def translate(
     ] = None,
     workdir: options.TableWorkdir = None,
     accept_failures: options.AcceptFailures = False,
+    retry_failures: options.RetryFailures = False,
 ) -> None:
     """Translate a table's texts and keep their structure.
 
@@ -128,7 +136,8 @@ def translate(
     table = Table(path=file, text=text, language=language)
     config = parse_translator(translator, base_url)
     with options.open_workdir(workdir, out) as opened:
-        reasons = translate_table(table, options.split_commas(to), config, out, opened, accept_failures)
+        failures = accept_failures, retry_failures
+        reasons = translate_table(table, options.split_commas(to), config, out, opened, *failures)
     print(", ".join(f"{count:,} {reason}" for reason, count in reasons.items()) + f": {out}")
 
 
@@ -150,9 +159,12 @@ def complete(
     concurrency: Concurrency = 64,
     timeout: Timeout = 600.0,
     retries: Retries = 6,
+    start_seconds: StartSeconds = 180.0,
     key_env: KeyEnv = "OPENAI_API_KEY",
+    settings: Settings = None,
     workdir: options.TableWorkdir = None,
     accept_failures: options.AcceptFailures = False,
+    retry_failures: options.RetryFailures = False,
 ) -> None:
     """Complete a table's prompts with a model on a server.
 
@@ -160,20 +172,24 @@ def complete(
     """
     from polypref.builders.tables.complete import complete_table
     from polypref.builders.tables.read import Table
-    from polypref.engines.config import HttpGenerator, Sampling
+    from polypref.config import check_config, read_yaml
+    from polypref.engines.config import HttpGenerator
 
-    engine = HttpGenerator(
-        kind="http",
-        base_url=base_url,
-        model=model,
-        system=system,
-        sampling=Sampling(temperature=temperature, top_p=top_p, max_tokens=max_tokens),
-        concurrency=concurrency,
-        timeout=timeout,
-        retries=retries,
-        key_env=key_env,
-    )
+    engine = {
+        "kind": "http",
+        "base_url": base_url,
+        "model": model,
+        "system": system,
+        "sampling": {"temperature": temperature, "top_p": top_p, "max_tokens": max_tokens},
+        "concurrency": concurrency,
+        "timeout": timeout,
+        "retries": retries,
+        "start_seconds": start_seconds,
+        "key_env": key_env,
+        **(read_yaml(settings) if settings else {}),
+    }
+    config = check_config(HttpGenerator, engine, "complete")
     table = Table(path=file, text=text, id=(id_column,) if id_column else ())
     with options.open_workdir(workdir, out) as opened:
-        rows = complete_table(table, out, engine, opened, accept_failures)
+        rows = complete_table(table, out, config, opened, accept_failures, retry_failures)
     print(f"{rows:,} rows: {out}")

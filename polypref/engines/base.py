@@ -1,6 +1,6 @@
 """Requests and answers, the same for every engine, and the two kinds of engines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
@@ -34,7 +34,7 @@ class Answer:
     """An engine's answer: a text or a score, or why there will never be one (`error`)."""
 
     text: str = ""
-    finish_reason: str = "stop"  # "stop", "length" or "error"
+    finish_reason: str = "stop"  # "stop", "length" (it was cut) or "error"
     tokens: int = 0
     score: float | None = None
     error: str | None = None
@@ -52,9 +52,36 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that failed for now, and why: its row waits for the next run."""
+    """A call that failed for now, and why: its row waits for the next run.
+
+    `busy`: the server had too much to do. `away`: it did not respond, or a proxy before it did.
+    """
 
     reason: str
+    busy: bool = False
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A call that fails every time: the fault of its row, or of the set-up if other calls fail as well.
+
+    `stops`: the key, the account, the model or the address is at fault, so no call can succeed.
+    `forbidden`: the key may be at fault, or a moderation of this row. The tokens were paid for.
+    """
+
+    reason: str
+    stops: bool = False
+    forbidden: bool = False
+    tokens: int = 0
+    prompt_tokens: int = 0
+
+    def as_answer(self) -> Answer:
+        """Return the rejection as it is kept once its row is found to be at fault."""
+        return Answer("", "error", self.tokens, error=self.reason, prompt_tokens=self.prompt_tokens)
+
+
+Outcome = Answer | Rejection | Failure
 
 
 class InProcessEngine(Protocol):
@@ -81,8 +108,10 @@ class ServerEngine(Protocol):
     fingerprint: str
     concurrency: int
 
-    async def generate(self, request: Request) -> Answer | Failure:
-        """Return the answer, or why the call failed for now.
+    on_wait: Callable[[str], None]  # is told why calls wait; "" when they go on
+
+    async def generate(self, request: Request) -> Outcome:
+        """Return the answer, or why the call failed.
 
         Raises InputError or Unavailable if no call can succeed.
         """
@@ -91,6 +120,20 @@ class ServerEngine(Protocol):
 
 
 Engine = InProcessEngine | ServerEngine
+
+
+def fold_system(messages: Sequence[Message]) -> list[Message]:
+    """Return messages with the system's put in front of the first user's, for models without that role."""
+    system = [message["content"] for message in messages if message["role"] == "system"]
+    folded: list[Message] = []
+    for message in messages:
+        if message["role"] == "system":
+            continue
+        if message["role"] == "user" and system:
+            content = "\n\n".join([*system, message["content"]])
+            message, system = {"role": "user", "content": content}, []
+        folded.append(message)
+    return folded
 
 
 def batches_by_length(requests: Sequence[Request], lengths: Sequence[int], budget: int) -> list[list[int]]:

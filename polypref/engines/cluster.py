@@ -87,7 +87,7 @@ def make_parts_on_ray(
     Raises InputError where Ray is not installed, Unavailable where workers are lost again and again.
     """
     assert options.progress is not None
-    jobs = deque(Job(part) for part in stale_parts(tasks, options.progress))
+    jobs = deque(Job(part) for part in stale_parts(tasks, options.progress, options.retry_failures))
     if jobs:
         asyncio.run(_Driver(engines, workdir, cluster, options).run(jobs))
 

@@ -1,11 +1,19 @@
 """The configs of all engines, distinguished by `kind`."""
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from polypref.config import Config, Operational
+from polypref.engines.address import parse_address, server_name
 from polypref.engines.budget import Price
+
+MOST_SECONDS = 86_400.0  # a day: what waits longer will not be noticed
+NOT_EXTRA = {"model", "messages", "stream", "n"}  # of the parameters of a call
+VARIABLE = re.compile(r"\$(\w+)")
+SECRET_HEADER = re.compile("key|token|auth|secret|cookie|password", re.IGNORECASE)
+Parameter = Literal["temperature", "top_p", "max_tokens", "seed"]
 
 
 class Sampling(Config):
@@ -21,7 +29,7 @@ class Checkpoint(Config):
 
     model: str
     revision: str = "main"
-    tokens_per_batch: int = 8192
+    tokens_per_batch: int = Field(8192, gt=0)
     device: Operational[str] = "auto"
 
 
@@ -37,7 +45,16 @@ class HfGenerator(Checkpoint):
 class HttpGenerator(Config):
     """Any OpenAI-compatible server. The key is read from the environment variable `key_env`.
 
-    `concurrency` bounds the calls at once; there are fewer while the server refuses some.
+    Servers differ, so their parameters can be renamed (`rename: {max_tokens: max_completion_tokens}`), left
+    out (`drop: [temperature, top_p]`) or added (`extra_body`). In `headers`, $NAME stands for an environment
+    variable; the values are neither kept nor published. `system_as_user` puts system messages in front of
+    the first user's.
+
+    Two servers are told apart by `identity` or else by their host, never by scheme, port or path; this
+    machine and private addresses are one host, `local`.
+
+    `concurrency` bounds the calls at once; there are fewer while the server refuses some. A server that is
+    away or loading at the start is waited for up to `start_seconds`.
     """
 
     kind: Literal["http"]
@@ -45,11 +62,37 @@ class HttpGenerator(Config):
     model: str
     system: str | None = None
     sampling: Sampling = Sampling()
+    rename: dict[Parameter, str] = Field({})
+    drop: tuple[Parameter, ...] = ()
+    extra_body: dict[str, Any] = Field({})
+    system_as_user: bool = False
+    server_identity: str | None = Field(None, alias="identity", min_length=1)
+    headers: Operational[dict[str, str]] = Field({})
     key_env: Operational[str] = "OPENAI_API_KEY"
-    concurrency: Operational[int] = 64
-    timeout: Operational[float] = 600.0
-    retries: Operational[int] = 6
+    concurrency: Operational[int] = Field(64, gt=0, le=10_000)
+    timeout: Operational[float] = Field(600.0, gt=0, le=MOST_SECONDS)
+    retries: Operational[int] = Field(6, ge=0, le=1000)
+    start_seconds: Operational[float] = Field(180.0, ge=0, le=MOST_SECONDS)
     price: Operational[Price] = Price()
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> Self:
+        parse_address(self.base_url)
+        for name in NOT_EXTRA & set(self.extra_body):
+            raise ValueError(f"extra_body: {name!r} cannot be set")
+        for name, value in self.headers.items():
+            if SECRET_HEADER.search(name) and not VARIABLE.search(value):
+                raise ValueError(f"headers.{name}: write a secret as $NAME, an environment variable")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """Return the fields that can change an answer; settings that are not used leave it as it was."""
+        identity = super().identity()
+        identity["base_url"] = identity.pop("server_identity") or server_name(self.base_url)
+        for name in ("rename", "drop", "extra_body", "system_as_user"):
+            if not identity[name]:
+                del identity[name]
+        return identity
 
 
 class VllmServer(Config):
@@ -67,9 +110,9 @@ class VllmServer(Config):
     tensor_parallel: Operational[int] = Field(1, gt=0)
     data_parallel: Operational[int] = Field(1, gt=0)
     memory: Operational[float] = Field(0.9, gt=0, le=1)  # the share of each accelerator's memory
-    start_seconds: Operational[float] = 1800.0
-    concurrency: Operational[int] = 256
-    timeout: Operational[float] = 1800.0
+    start_seconds: Operational[float] = Field(1800.0, gt=0, le=MOST_SECONDS)
+    concurrency: Operational[int] = Field(256, gt=0, le=10_000)
+    timeout: Operational[float] = Field(1800.0, gt=0, le=MOST_SECONDS)
 
 
 class VllmGenerator(VllmServer):
@@ -95,9 +138,9 @@ Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discrim
 class SentenceTranslator(Checkpoint):
     """M2M-100, NLLB-200 or MADLAD-400."""
 
-    beams: int = 1
-    max_tokens: int = 256
-    tokens_per_batch: int = 4096
+    beams: int = Field(1, gt=0)
+    max_tokens: int = Field(256, gt=0)
+    tokens_per_batch: int = Field(4096, gt=0)
 
 
 class HfTranslator(SentenceTranslator):
@@ -117,7 +160,7 @@ class Ct2Translator(SentenceTranslator):
     quantization: Literal[
         "auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
     ] = "auto"
-    threads: Operational[int] = 0
+    threads: Operational[int] = Field(0, ge=0)
 
 
 class HttpTranslator(HttpGenerator):
@@ -147,16 +190,16 @@ class RewardModel(Checkpoint):
     """A sequence classifier with one output, by transformers; its logit is the score."""
 
     kind: Literal["reward_model"]
-    max_tokens: int = 4096
+    max_tokens: int = Field(4096, gt=0)
     dtype: str = "auto"
-    tokens_per_batch: int = 16384
+    tokens_per_batch: int = Field(16384, gt=0)
 
 
 class VllmRewardModel(VllmServer):
     """A sequence classifier with one output behind vLLM's pooling server; its logit is the score."""
 
     kind: Literal["vllm_reward_model"]
-    max_tokens: int = 4096
+    max_tokens: int = Field(4096, gt=0)
 
 
 class QualityModel(Checkpoint):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from polypref.engines.base import Answer, Engine, Failure, InProcessEngine, Request, ServerEngine
 from polypref.engines.budget import Meter
+from polypref.engines.doubts import Doubts
 from polypref.progress import Progress
 from polypref.schemas import hash16
 from polypref.store.answers import AnswerLog
@@ -20,12 +21,13 @@ class PoolOptions:
     """What the pools of a run share: `progress` and `meter` count their answers.
 
     A call to a server that failed for now has no answer; with `accept_failures` its failure is kept as its
-    answer.
+    answer. With `retry_failures`, what earlier runs kept as failures is asked once more.
     """
 
     progress: Progress | None = None
     meter: Meter | None = None
     accept_failures: bool = False
+    retry_failures: bool = False
 
 
 class Pool(ABC):
@@ -33,6 +35,7 @@ class Pool(ABC):
 
     def __init__(self, engine: Engine, log: AnswerLog, options: PoolOptions) -> None:
         self.engine, self.log, self.options = engine, log, options
+        self._asked: set[str] = set()  # keys of failures that this run has asked again
         self.spent: Counter[str] = Counter()  # calls, tokens and prompt_tokens of the answers that it added
         if options.meter:
             options.meter.begin(engine, log)
@@ -43,12 +46,20 @@ class Pool(ABC):
         Raises BudgetReached; what is in flight then is kept.
         """
         keys = [request.key(self.engine.fingerprint) for request in requests]
-        await self._answer(dict(zip(keys, requests, strict=True)))
-        answers = []
-        for key in keys:
-            record = self.log.get(key)
-            answers.append(Answer(**record) if record else None)
-        return answers
+        while True:
+            await self._answer(dict(zip(keys, requests, strict=True)))
+            damaged = len(self.log.damaged)
+            records = [self.log.get(key) for key in keys]
+            if len(self.log.damaged) == damaged:
+                break
+            # Reading has met lines that are damaged: their answers are asked again.
+        return [Answer(**record) if record else None for record in records]
+
+    def _is_known(self, key: str) -> bool:
+        """Tell whether the log holds an answer to a request that is not to be asked again."""
+        if not self.options.retry_failures or key in self._asked:
+            return key in self.log
+        return key in self.log and not self.log.is_failure(key)
 
     @abstractmethod
     async def _answer(self, requests: Mapping[str, Request]) -> None:
@@ -62,14 +73,16 @@ class Pool(ABC):
     async def close(self) -> None: ...
 
     def _keep(self, answers: Sequence[tuple[str, Answer]]) -> None:
+        if not answers:
+            return
         self.log.add([(key, answer.record()) for key, answer in answers])
-        spent = Counter(calls=len(answers))
-        for _, answer in answers:
-            spent.update(tokens=answer.tokens, prompt_tokens=answer.prompt_tokens)
+        tokens = sum(answer.tokens for _, answer in answers)
+        prompt_tokens = sum(answer.prompt_tokens for _, answer in answers)
+        spent = {"calls": len(answers), "tokens": tokens, "prompt_tokens": prompt_tokens}
         self.spent.update(spent)
         cost = self.options.meter.add(self.engine, spent) if self.options.meter else 0.0
         if self.options.progress:
-            self.options.progress.answered(len(answers), spent["tokens"], cost)
+            self.options.progress.answered(len(answers), tokens, cost)
 
 
 class InProcessPool(Pool):
@@ -87,12 +100,12 @@ class InProcessPool(Pool):
     async def _answer(self, requests: Mapping[str, Request]) -> None:
         """Plan batches from all requests, answered or not, so that a resumed run repeats them."""
         async with self._turn:
-            if all(key in self.log for key in requests):
+            if all(map(self._is_known, requests)):
                 return
             keys, loop = list(requests), asyncio.get_running_loop()
             plan = await loop.run_in_executor(self._thread, self.engine.plan, list(requests.values()))
             for batch in plan:
-                missing = [keys[position] for position in batch if keys[position] not in self.log]
+                missing = [keys[position] for position in batch if not self._is_known(keys[position])]
                 if not missing:
                     continue
                 if self.options.meter:
@@ -121,6 +134,11 @@ class ServerPool(Pool):
         self._open: dict[str, asyncio.Future[None]] = {}  # requests in the queue or in flight, by key
         self._workers: set[asyncio.Task[None]] = set()
         self._in_flight = 0
+        # Tokens show that this engine has answered before, with the same settings.
+        works = any(log.spent.values())
+        self._doubts = Doubts(engine.name, works, options.accept_failures)
+        if options.progress:
+            engine.on_wait = options.progress.wait
         self._error: Exception | None = None  # the first one, which stops the pool
         self._has_room = asyncio.Event()
         self._has_room.set()
@@ -130,7 +148,7 @@ class ServerPool(Pool):
             raise self._error
         loop = asyncio.get_running_loop()
         for key, request in requests.items():
-            if key not in self.log and key not in self._open:
+            if key not in self._open and not self._is_known(key):
                 self._open[key] = loop.create_future()
                 self._queue.append((key, request))
         waiting = [self._open[key] for key in requests if key in self._open]
@@ -143,7 +161,7 @@ class ServerPool(Pool):
 
     def _update_room(self) -> None:
         """There is room while less than twice as many requests are open as the server takes at once."""
-        if self._error or len(self._open) < 2 * self.engine.concurrency:
+        if self._error or len(self._open) - len(self._doubts.held) < 2 * self.engine.concurrency:
             self._has_room.set()
         else:
             self._has_room.clear()
@@ -187,18 +205,22 @@ class ServerPool(Pool):
         if progress:
             progress.at_once = self._in_flight
         try:
-            answer = await self.engine.generate(request)
+            outcome = await self.engine.generate(request)
         finally:
             self._in_flight -= 1
-        if isinstance(answer, Failure) and self.options.accept_failures:
-            answer = Answer(finish_reason="error", error=answer.reason)
-        if isinstance(answer, Answer):
-            self._keep([(key, answer)])
-        elif progress:
-            progress.failed(answer.reason)
-        waiting = self._open.pop(key)
-        if not waiting.done():
-            waiting.set_result(None)
+        if self.options.retry_failures:
+            self._asked.add(key)
+        if progress and isinstance(outcome, Failure):
+            progress.failed(outcome.reason)
+        answers = self._doubts.judge(key, outcome)
+        if self._doubts.held and not self._queue and not self._in_flight:
+            answers += self._doubts.finish()
+        self._keep(answers)
+        done = {key, *(answered for answered, _ in answers)} - {held for held, _ in self._doubts.held}
+        for answered in done:
+            waiting = self._open.pop(answered)
+            if not waiting.done():
+                waiting.set_result(None)
         self._update_room()
 
     async def close(self) -> None:

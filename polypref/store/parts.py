@@ -27,6 +27,11 @@ class PartInfo:
     incomplete: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def failures(self) -> int:
+        """The number of rows whose call failed for good."""
+        return self.rejected.get("failed_call", 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Part:

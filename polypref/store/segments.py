@@ -5,7 +5,6 @@ needs no call to the storage. New answers go to that file at once, and to the st
 SEGMENT_SECONDS: if the machine is lost with its disk, the answers since then are lost and asked again.
 """
 
-import json
 import os
 import tempfile
 import time
@@ -40,13 +39,14 @@ class SegmentLog(AnswerLog):
             for segment in sorted(self._folder.glob("*.jsonl"), key=lambda path: path.name):
                 if segment.name not in self._known:
                     self._known.add(segment.name)
-                    self._append(segment.read_bytes())
+                    self._append(segment)
         self._uploaded = self._own.end
 
-    def _append(self, segment: bytes) -> None:
-        for line in segment.splitlines(keepends=True):
-            os.write(self._own.descriptor, line)
-            self._enter(json.loads(line), self._own, len(line))
+    def _append(self, segment: Path) -> None:
+        content = segment.read_bytes()
+        self._own.source, self._own.lines = segment, 0
+        os.write(self._own.descriptor, content if content.endswith(b"\n") else content + b"\n")
+        self._read(self._own)
 
     def _flush(self) -> None:
         """Write the answers since the last upload as one segment."""

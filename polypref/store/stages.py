@@ -40,7 +40,7 @@ class PartTask:
 
     def key(self, inputs: Sequence[PartInfo]) -> str:
         """Return the key of the part that these inputs lead to."""
-        made_from = [[info.key, info.incomplete] for info in inputs]
+        made_from = [[info.key, info.incomplete, info.failures] for info in inputs]
         return hash16([__version__, self.table, self.identity, made_from])
 
 
@@ -99,22 +99,28 @@ def without_requests(make: Callable[..., pl.DataFrame]) -> Callable[..., Asking[
 
 
 def make_parts(
-    tasks: Iterable[PartTask], progress: Progress, open_engines: Callable[[], Answerer] | None = None
+    tasks: Iterable[PartTask],
+    progress: Progress,
+    open_engines: Callable[[], Answerer] | None = None,
+    retry_failures: bool = False,
 ) -> None:
     """Make the parts that are stale, in order, as many at once as keep the engines full.
 
+    With `retry_failures`, parts with rows whose call failed for good are stale as well.
     Without engines they are made one by one. `open_engines` is called if there is at least one stale part.
     Reading, filtering and writing are done in one thread beside the event loop, so that calls go on
     meanwhile.
     """
-    stale = stale_parts(tasks, progress)
+    stale = stale_parts(tasks, progress, retry_failures)
     first = next(stale, None)
     if first is not None:
         with ThreadPoolExecutor(1, "stage") as thread:
             asyncio.run(_make_parts(chain([first], stale), progress, open_engines, thread))
 
 
-def stale_parts(tasks: Iterable[PartTask], progress: Progress) -> Iterator[StalePart]:
+def stale_parts(
+    tasks: Iterable[PartTask], progress: Progress, retry_failures: bool = False
+) -> Iterator[StalePart]:
     """Yield the tasks whose part is missing, incomplete or out of date; count the others as done."""
     for task in tasks:
         inputs = []
@@ -124,7 +130,7 @@ def stale_parts(tasks: Iterable[PartTask], progress: Progress) -> Iterator[Stale
                 raise InputError(f"{part.path}: not made yet; the stage that makes it runs first")
             inputs.append(input_info)
         key, info = task.key(inputs), task.part.read_info()
-        if info and info.key == key and not info.incomplete:
+        if info and info.key == key and not info.incomplete and not (retry_failures and info.failures):
             progress.skip(info.rows, info.rejected)
         else:
             yield StalePart(task, key, sum(input_info.incomplete for input_info in inputs))

@@ -60,7 +60,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def tasks(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
-    config = Completer.model_validate({"engine": engine.config.model_dump()})
+    config = Completer.model_validate({"engine": engine.config.model_dump(by_alias=True)})
     filters = Filters(wrong_language=None)
     prompts = workdir.table("prompts", "eng_Latn", parts=PARTS)
     for part in prompts:

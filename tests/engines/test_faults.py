@@ -50,9 +50,8 @@ def requests(count: int = ROWS) -> list[Request]:
 
 
 def config(url: str, **fields: Any) -> HttpGenerator:
-    return HttpGenerator(
-        kind="http", base_url=url, model="m", **({"concurrency": 8, "timeout": 1.0} | fields)
-    )
+    defaults = {"concurrency": 8, "timeout": 1.0, "start_seconds": 0}
+    return HttpGenerator(kind="http", base_url=url, model="m", **(defaults | fields))
 
 
 def ask(

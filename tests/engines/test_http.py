@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 from openai_server import OpenAIServer
 
-from polypref.engines.base import Answer, Failure, Request
+from polypref.engines.base import Answer, Failure, Outcome, Rejection, Request
 from polypref.engines.config import HttpGenerator
 from polypref.engines.http import HttpEngine
 from polypref.errors import InputError
 
 
 def engine(server: OpenAIServer, **fields: Any) -> HttpEngine:
-    return HttpEngine(HttpGenerator(kind="http", base_url=server.url, model="m", retries=3, **fields), "m")
+    config = {"kind": "http", "base_url": server.url, "model": "m", "retries": 3, "start_seconds": 0}
+    return HttpEngine(HttpGenerator.model_validate(config | fields), "m")
 
 
-def ask(http: HttpEngine, *texts: str) -> list[Answer | Failure]:
-    async def go() -> list[Answer | Failure]:
+def ask(http: HttpEngine, *texts: str) -> list[Outcome]:
+    async def go() -> list[Outcome]:
         try:
             return await asyncio.gather(
                 *(http.generate(Request([{"role": "user", "content": text}])) for text in texts)
@@ -72,14 +73,14 @@ def test_a_call_that_keeps_failing_has_no_answer_for_now() -> None:
         assert len(server.calls) == 4
 
 
-def test_a_deterministic_error_is_kept_and_not_tried_again() -> None:
+def test_a_deterministic_error_is_not_tried_again() -> None:
     with OpenAIServer() as server:
         server.fault(status=400, body='{"error": {"message": "too long"}}')
-        assert ask(engine(server), "x") == [Answer(finish_reason="error", error="400: too long")]
+        assert ask(engine(server), "x") == [Rejection("400: too long")]
         assert len(server.calls) == 1
 
 
-@pytest.mark.parametrize("status", [401, 403, 404])
+@pytest.mark.parametrize("status", [401, 402, 404])
 def test_a_wrong_key_or_model_stops_with_one_line(status: int) -> None:
     with OpenAIServer() as server:
         server.fault(status=status, body='{"error": {"message": "no\\nsuch"}}')
@@ -90,9 +91,8 @@ def test_a_wrong_key_or_model_stops_with_one_line(status: int) -> None:
 
 @pytest.mark.parametrize("url", ["localhost:8000/v1", "ftp://host/v1", "no address", "http://host:99999/v1"])
 def test_an_address_that_is_none_stops_with_one_line(url: str) -> None:
-    http = HttpEngine(HttpGenerator(kind="http", base_url=url, model="m"), "m")
-    with pytest.raises(InputError, match=rf"^{url}: not an address; expected http://HOST:PORT/v1$"):
-        ask(http, "x")
+    with pytest.raises(ValueError, match=rf"{url}: not an address; expected http://HOST:PORT/v1"):
+        HttpGenerator(kind="http", base_url=url, model="m")
 
 
 def test_a_truncated_answer_is_data() -> None:

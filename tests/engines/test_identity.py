@@ -22,6 +22,7 @@ OPERATIONAL = {
     "key_env",
     "memory",
     "price",
+    "headers",
     "retries",
     "start_seconds",
     "tensor_parallel",
@@ -42,6 +43,12 @@ OTHER: dict[str, Any] = {
     "memory": 0.5,
     "top_p": 0.5,
     "max_model_len": 7777,
+    "rename": {"max_tokens": "max_completion_tokens"},
+    "drop": ("top_p",),
+    "extra_body": {"chat_template_kwargs": {"enable_thinking": False}},
+    "system_as_user": True,
+    "identity": "my-server",
+    "headers": {"X-Title": "polypref"},
 }
 
 
@@ -62,9 +69,9 @@ def changes(
                 yield deeper, operational, values | {name: changed}
             continue
         old = field.get_default(call_default_factory=True) if not field.is_required() else None
-        new = OTHER.get(name, old + 1 if isinstance(old, int | float) else None)
+        new = OTHER.get(field.alias or name, old + 1 if isinstance(old, int | float) else None)
         assert new is not None, f"{model.__name__}.{name}: say in OTHER what else it could be"
-        yield (*path, name), "operational" in field.metadata, values | {name: new}
+        yield (*path, name), "operational" in field.metadata, values | {field.alias or name: new}
 
 
 def base(model: type[Config]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ class OpenAIServer:
 
     def __init__(
         self,
-        reply: Callable[[dict[str, Any]], str] = last_words,
+        reply: Callable[[dict[str, Any]], "str | Fault"] = last_words,
         delay: float = 0.0,
         finish_reason: str = "stop",
         port: int = 0,
@@ -58,6 +58,7 @@ class OpenAIServer:
         self.calls: list[dict[str, Any]] = []
         self.answered: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
+        self.paths: list[str] = []  # as asked for: a whole URL where the server is a proxy
         self.faults: list[Fault | None] = []  # what happens to the next calls; None is nothing
         self.in_flight = self.peak = 0
         self._loop = asyncio.new_event_loop()
@@ -93,6 +94,7 @@ class OpenAIServer:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
                 headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+                self.paths.append(head.split(" ", 2)[1])
                 length = int({k.lower(): v for k, v in headers.items()}.get("content-length", 0))
                 body = json.loads(await reader.readexactly(length))
                 status, more, text, cut = await self._answer(body, headers)
@@ -141,6 +143,8 @@ class OpenAIServer:
             if not fault.cut:
                 return fault.status, fault.headers, fault.body, None
         text = self.reply(body)
+        if isinstance(text, Fault):
+            return text.status, text.headers, text.body, None
         choice = {
             "index": 0,
             "message": {"role": "assistant", "content": text},

@@ -31,6 +31,7 @@ def write_answers(
     workdir: Workdir,
     out: Path,
     accept_failures: bool = False,
+    retry_failures: bool = False,
 ) -> Counter[str]:
     """Write the rows of all chunks to `out`; return how many have each content of the column `reason`.
 
@@ -38,8 +39,8 @@ def write_answers(
     and dropped from memory. `total` is the number of rows, for the progress line.
 
     Raises Unavailable if rows have no answer for now: nothing is written, and another run asks only for
-    these. With `accept_failures` they are written as failures. Raises InputError for a table that cannot be
-    written.
+    these. With `accept_failures` they are written as failures; with `retry_failures` such rows of earlier
+    runs are asked again. Raises InputError for a table that cannot be written.
     """
     log = workdir.open_log(engine.fingerprint)
     with (
@@ -47,7 +48,7 @@ def write_answers(
         Progress(title, total, workdir.progress) as progress,
         Meter(Budget(), workdir) as meter,
     ):
-        pool = open_pool(engine, log, PoolOptions(progress, meter, accept_failures))
+        pool = open_pool(engine, log, PoolOptions(progress, meter, accept_failures, retry_failures))
         asyncio.run(_ask_chunks(chunks, reason, pool, progress, add_rows))
         if progress.incomplete:
             failures = ", ".join(f"{why} ({count:,})" for why, count in progress.failures.most_common(3))

@@ -28,7 +28,12 @@ NOT_TEXT = Answer(finish_reason="error", error="not_text")
 
 
 def complete_table(
-    table: Table, out: Path, config: HttpGenerator, workdir: Workdir, accept_failures: bool = False
+    table: Table,
+    out: Path,
+    config: HttpGenerator,
+    workdir: Workdir,
+    accept_failures: bool = False,
+    retry_failures: bool = False,
 ) -> int:
     """Write the rows with `completion`, `finish_reason`, `tokens` and `error`; return their number.
 
@@ -40,7 +45,7 @@ def complete_table(
     engine = open_engine(config, config.model, workdir)
     chunks = (_complete_chunk(table, rows) for rows in read.read_chunks(table, CHUNK))
     title = f"complete {table.name}"
-    write_answers(title, total, chunks, "error", engine, workdir, out, accept_failures)
+    write_answers(title, total, chunks, "error", engine, workdir, out, accept_failures, retry_failures)
     return total
 
 

@@ -14,6 +14,7 @@ from polypref.builders.tables.texts import read_texts, replace_texts
 from polypref.builders.tables.write import check_format
 from polypref.builders.text.translator import translate_texts
 from polypref.builders.translate import check_translations
+from polypref.config import check_config
 from polypref.engines.seq2seq import check_languages
 from polypref.engines.start import open_engine
 from polypref.errors import InputError
@@ -40,7 +41,7 @@ def parse_translator(spec: str, base_url: str | None) -> Translate:
         engine["base_url"] = base_url
     if kind == "pseudo":
         filters["wrong_language"] = None  # its output is English with accents
-    return Translate.model_validate({"engine": engine, "filters": filters})
+    return check_config(Translate, {"engine": engine, "filters": filters}, "translate")
 
 
 def translate_table(
@@ -50,6 +51,7 @@ def translate_table(
     out: Path,
     workdir: Workdir,
     accept_failures: bool = False,
+    retry_failures: bool = False,
 ) -> dict[str, int]:
     """Write each row in each language; return the number of rows that are kept and rejected, by reason.
 
@@ -79,7 +81,8 @@ def translate_table(
 
     total = len(codes) * sum(1 for _ in read.read_records(table))
     title = f"translate {table.name}"
-    rejected = write_answers(title, total, chunks(), "rejected_by", engine, workdir, out, accept_failures)
+    failures = accept_failures, retry_failures
+    rejected = write_answers(title, total, chunks(), "rejected_by", engine, workdir, out, *failures)
     return {"kept": total - rejected.total(), **rejected}
 
 
