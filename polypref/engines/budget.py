@@ -5,7 +5,7 @@ that the server charged for without answering them (timeouts, cut connections) a
 """
 
 import time
-from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import Field
@@ -78,7 +78,7 @@ class Meter:
             "cost": price.of(log.spent["prompt_tokens"], log.spent["tokens"]),
         }
 
-    def add(self, engine: Any, new: Counter[str]) -> float:
+    def add(self, engine: Any, new: Mapping[str, int]) -> float:
         """Count the calls, tokens and prompt_tokens of an engine's new answers; return what they cost."""
         cost: float = getattr(engine, "price", Price()).of(new["prompt_tokens"], new["tokens"])
         spent = self._engines[engine.fingerprint]
@@ -92,34 +92,35 @@ class Meter:
     def affords(self, engine: Any, calls: int) -> bool:
         """Tell whether `calls` more calls, those under way included, fit at the average cost so far.
 
-        Before the first answer, a few do.
+        Before the first answer a few do, as a server is asked for many at once.
         """
-        return self._used_up(engine, calls) is None
+        is_unknown = self._engines[engine.fingerprint]["calls"] == 0
+        is_bounded = self.budget.max_cost is not None or self.budget.max_tokens is not None
+        if is_unknown and is_bounded and calls > FIRST_CALLS:
+            return False
+        return self._reached(engine, calls) is None
 
     def check(self, engine: Any, calls: int = 1) -> None:
         """Raises BudgetReached if `calls` more calls do not fit."""
-        name = self._used_up(engine, calls)
-        if name:
-            bound, so_far = getattr(self.budget, f"max_{name}"), getattr(self, name)
-            raise BudgetReached(
-                f"budget.max_{name} {bound:{FORMATS[name]}} is used up: {so_far:{FORMATS[name]}} spent; "
-                "all answers are kept, raise it and run again"
-            )
+        message = self._reached(engine, calls)
+        if message:
+            raise BudgetReached(f"{message}; all answers are kept, raise it and run again")
 
-    def _used_up(self, engine: Any, calls: int) -> str | None:
-        """Return the name of the budget in which `calls` more calls do not fit, or None."""
+    def _reached(self, engine: Any, calls: int) -> str | None:
+        """Say which budget is reached, as `calls` more calls do not fit in it; None if they fit."""
         spent = self._engines[engine.fingerprint]
         ratio = calls / spent["calls"] if spent["calls"] else 0.0
         tokens = spent["tokens"] + spent["prompt_tokens"]
         expected = {"cost": ratio * spent["cost"], "tokens": ratio * tokens, "hours": 0.0}
         for name, more in expected.items():
-            bound = getattr(self.budget, f"max_{name}")
-            if bound is None:
+            bound, so_far = getattr(self.budget, f"max_{name}"), getattr(self, name)
+            if bound is None or (so_far < bound and so_far + more <= bound * (1 + ROUNDING)):
                 continue
-            so_far = getattr(self, name)
-            is_unknown = spent["calls"] == 0 and name != "hours" and calls > FIRST_CALLS
-            if is_unknown or so_far >= bound or so_far + more > bound * (1 + ROUNDING):
-                return name
+            unit = FORMATS[name]
+            message = f"budget.max_{name} {bound:{unit}} is used up: {so_far:{unit}} spent"
+            if calls > 1 and so_far < bound:
+                message += f", and {calls} more calls would take about {more:{unit}}"
+            return message
         return None
 
     def _save(self) -> None:
