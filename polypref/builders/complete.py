@@ -46,7 +46,9 @@ def add_answers(rows: pl.DataFrame, answers: Sequence[Answer | None]) -> pl.Data
     answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
     columns = []
     for answer in received:
-        reason = "failed_call" if answer.error else None
+        reason = None
+        if answer.error:
+            reason = "template_refused" if answer.error.startswith("template_refused") else "failed_call"
         columns.append((answer.text, answer.finish_reason, answer.tokens, reason))
     names = ("completion", "finish_reason", "tokens", "rejected_by")
     schema = {name: TABLES["completions"][name] for name in names}

@@ -1,10 +1,15 @@
 """Engines with a checkpoint: loading it by transformers, and batches of token ids as tensors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Any
 
 from polypref.config import Config
+from polypref.engines.base import Answer, fold_system
+from polypref.errors import InputError
+from polypref.schemas import Message
 from polypref.store.revisions import ResolvedModel, hub_errors
 
 if TYPE_CHECKING:
@@ -24,6 +29,40 @@ class CheckpointEngine:
     def tokenizer(self) -> Any:
         return load_tokenizer(self.resolved)
 
+    def encode_chat(self, messages: Sequence[Message], **options: Any) -> list[int] | str:
+        """Return a chat's token ids by the model's template, or why the template refuses it.
+
+        For a template without the role, the system's messages are put in front of the user's. Applied
+        straight to ids: text from a template would get a second BOS. Raises InputError for a template that
+        is broken, or reaches for more than the messages.
+        """
+        from jinja2.exceptions import SecurityError, TemplateError, TemplateSyntaxError
+
+        options |= {"tokenize": True, "return_dict": False}
+        for chat in (list(messages), fold_system(messages)):
+            try:
+                ids: list[int] = self.tokenizer.apply_chat_template(chat, **options)
+                return ids
+            except (SecurityError, TemplateSyntaxError, OverflowError) as error:
+                raise InputError(
+                    f"{self.resolved.model}: its chat template cannot be used: {error}"
+                ) from None
+            except TemplateError as error:
+                reason = " ".join(str(error).split())[:200]
+        return f"template_refused: {reason}"
+
+
+def answer_chats(
+    chats: Sequence[list[int] | str], compute: Callable[[list[list[int]]], list[Answer]]
+) -> list[Answer]:
+    """Return the answers to encoded chats; those that the template refused are failures by that name."""
+    encoded = [chat for chat in chats if not isinstance(chat, str)]
+    computed = iter(compute(encoded) if encoded else [])
+    answers = []
+    for chat in chats:
+        answers.append(Answer("", "error", error=chat) if isinstance(chat, str) else next(computed))
+    return answers
+
 
 def choose_device(device: str) -> str:
     """Return the first accelerator for "auto", or the CPU if there is none."""
@@ -38,12 +77,28 @@ def load_tokenizer(model: ResolvedModel) -> Any:
     """Raises InputError if the files are not a tokenizer, Unavailable if the Hub is away."""
     from transformers import AutoTokenizer
 
+    with loading_errors(model):
+        return AutoTokenizer.from_pretrained(
+            model.location, revision=model.hub_revision, trust_remote_code=False
+        )
+
+
+@contextmanager
+def loading_errors(model: ResolvedModel) -> Iterator[None]:
+    """Turn the errors of files that are no checkpoint, or one that may not be loaded, into one line."""
+    from safetensors import SafetensorError
+
     with hub_errors(f"{model.model}: cannot be loaded"):
-        return AutoTokenizer.from_pretrained(model.location, revision=model.hub_revision)
+        try:
+            yield
+        except (SafetensorError, UnpicklingError) as error:
+            raise ValueError(error) from error
 
 
 def load_model(auto_class: Any, model: ResolvedModel, dtype: str, device: str) -> Any:
     """Load a model in eval mode onto its device; dtype "auto" is the checkpoint's, but float32 on a CPU.
+
+    Weights are read from safetensors alone, and code in the checkpoint does not run.
 
     Raises InputError if the files are not such a model, Unavailable if the Hub is away.
     """
@@ -53,8 +108,14 @@ def load_model(auto_class: Any, model: ResolvedModel, dtype: str, device: str) -
     device = choose_device(device)
     if dtype == "auto" and device == "cpu":
         dtype = "float32"
-    with hub_errors(f"{model.model}: cannot be loaded"):
-        loaded = auto_class.from_pretrained(model.location, revision=model.hub_revision, dtype=dtype)
+    with loading_errors(model):
+        loaded = auto_class.from_pretrained(
+            model.location,
+            revision=model.hub_revision,
+            dtype=dtype,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
     return loaded.to(device).eval()
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from polypref.engines.base import Answer, Request
-from polypref.engines.checkpoints import choose_device
+from polypref.engines.checkpoints import choose_device, loading_errors
 from polypref.engines.config import Ct2Translator
 from polypref.engines.seq2seq import TranslatorEngine
 from polypref.files import write_atomically
-from polypref.store.revisions import ResolvedModel, hub_errors
+from polypref.store.revisions import ResolvedModel
 
 
 class Ct2Engine(TranslatorEngine):
@@ -68,7 +68,7 @@ def convert_model(model: ResolvedModel, quantization: str, cache: Path) -> Path:
     logging.disable_progress_bar()
     folder = cache / "ct2" / f"{model.revision.removeprefix('sha256:')[:16]}-{quantization}"
     if not folder.is_dir():
-        with write_atomically(folder) as temporary, hub_errors(f"{model.model}: cannot be loaded"):
+        with write_atomically(folder) as temporary, loading_errors(model):
             converter = TransformersConverter(model.location, revision=model.hub_revision)
             converter.convert(str(temporary), quantization=quantization)
     return folder

@@ -1,11 +1,11 @@
 """Generators and translators by transformers in this process: for CPUs, the demo, tests and small jobs."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import CheckpointEngine, load_model, load_tokenizer, pad_batch
+from polypref.engines.checkpoints import CheckpointEngine, answer_chats, load_model, load_tokenizer, pad_batch
 from polypref.engines.config import HfGenerator, HfTranslator
 from polypref.engines.seq2seq import TranslatorEngine
 from polypref.errors import InputError
@@ -34,16 +34,19 @@ class HfGeneratorEngine(CheckpointEngine):
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
         longest_answer = self.config.sampling.max_tokens
-        lengths = [len(self._encode(request)) + longest_answer for request in requests]
+        lengths = [len(self._encode(request)) + longest_answer for request in requests]  # also of a refusal
         return batches_by_length(requests, lengths, self.config.tokens_per_batch)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
+        prompts = [self._encode(request) for request in batch]
+        return answer_chats(prompts, partial(self._generate, seed))
+
+    def _generate(self, seed: int, prompts: list[list[int]]) -> list[Answer]:
         import torch
 
         pad = self.tokenizer.pad_token_id
         if pad is None:
             pad = self.tokenizer.eos_token_id
-        prompts = [self._encode(request) for request in batch]
         inputs = pad_batch(prompts, pad, self.model.device, left=True)  # answers begin where prompts end
         torch.manual_seed(seed)
         with torch.inference_mode():
@@ -68,12 +71,9 @@ class HfGeneratorEngine(CheckpointEngine):
             "top_k": 0,  # off
         }
 
-    def _encode(self, request: Request) -> list[int]:
+    def _encode(self, request: Request) -> list[int] | str:
         system = [{"role": "system", "content": self.config.system}] if self.config.system else []
-        ids: list[int] = self.tokenizer.apply_chat_template(
-            [*system, *request.messages], add_generation_prompt=True, tokenize=True, return_dict=False
-        )
-        return ids
+        return self.encode_chat([*system, *request.messages], add_generation_prompt=True)
 
     def _decode(self, tokens: list[int]) -> Answer:
         ends = self.model.generation_config.eos_token_id

@@ -9,10 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import CheckpointEngine, load_model
+from polypref.engines.checkpoints import CheckpointEngine, load_model, loading_errors
 from polypref.engines.config import QualityModel
 from polypref.errors import InputError
-from polypref.store.revisions import hub_errors
 
 SLICE = 1000  # texts that are tokenized at once: an encoding is many times as large as its text
 
@@ -37,8 +36,10 @@ class QualityEngine(CheckpointEngine):
         """Tell a classifier, which reads both texts, from an encoder by the checkpoint's architecture."""
         from transformers import AutoConfig
 
-        with hub_errors(f"{self.resolved.model}: cannot be loaded"):
-            config = AutoConfig.from_pretrained(self.resolved.location, revision=self.resolved.hub_revision)
+        with loading_errors(self.resolved):
+            config = AutoConfig.from_pretrained(
+                self.resolved.location, revision=self.resolved.hub_revision, trust_remote_code=False
+            )
         return any(name.endswith("ForSequenceClassification") for name in config.architectures or ())
 
     @cached_property

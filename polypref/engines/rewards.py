@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from polypref.engines.base import Answer, Request, batches_by_length
-from polypref.engines.checkpoints import CheckpointEngine, load_model, pad_batch
+from polypref.engines.checkpoints import CheckpointEngine, answer_chats, load_model, pad_batch
 from polypref.engines.config import RewardModel
 from polypref.errors import InputError
 
@@ -28,20 +28,17 @@ class RewardEngine(CheckpointEngine):
         return model
 
     def plan(self, requests: Sequence[Request]) -> list[list[int]]:
-        lengths = [len(self._encode(request)) for request in requests]
+        lengths = [len(self.encode_chat(request.messages)[: self.config.max_tokens]) for request in requests]
         return batches_by_length(requests, lengths, self.config.tokens_per_batch)
 
     def answer(self, batch: Sequence[Request], seed: int) -> list[Answer]:
+        return answer_chats([self.encode_chat(request.messages) for request in batch], self._score)
+
+    def _score(self, chats: list[list[int]]) -> list[Answer]:
         import torch
 
-        chats = [self._encode(request) for request in batch]
-        inputs = pad_batch(chats, self.model.config.pad_token_id or 0, self.model.device)
+        cut = [chat[: self.config.max_tokens] for chat in chats]
+        inputs = pad_batch(cut, self.model.config.pad_token_id or 0, self.model.device)
         with torch.inference_mode():
             logits = self.model(**inputs).logits[:, 0]
         return [Answer(score=float(logit)) for logit in logits.float().tolist()]
-
-    def _encode(self, request: Request) -> list[int]:
-        """Apply the chat template straight to ids: templated text would get a second BOS."""
-        chat = list(request.messages)
-        ids: list[int] = self.tokenizer.apply_chat_template(chat, tokenize=True, return_dict=False)
-        return ids[: self.config.max_tokens]

@@ -59,7 +59,12 @@ def training_arguments(recipe: DpoRecipe | RlooRecipe, base: ResolvedModel) -> d
     return {
         "output_dir": str(recipe.output / "checkpoints"),
         # TRL loads the reference model with these, too.
-        "model_init_kwargs": {"revision": base.hub_revision or "main", "dtype": recipe.dtype},
+        "model_init_kwargs": {
+            "revision": base.hub_revision or "main",
+            "dtype": recipe.dtype,
+            "trust_remote_code": False,
+            "use_safetensors": True,
+        },
         "per_device_train_batch_size": micro_batch,
         "gradient_accumulation_steps": recipe.batch_size // (micro_batch * devices),
         "num_train_epochs": recipe.epochs,

@@ -38,10 +38,11 @@ def test_dropout_of_an_adapter_is_left_on() -> None:
     assert not training_arguments(recipe(lora={"dropout": 0.1}), BASE)["disable_dropout"]
 
 
-def test_the_revision_reaches_the_reference_model_too() -> None:
+def test_the_revision_reaches_the_reference_model_too_and_no_code_of_a_checkpoint_runs() -> None:
     on_hub = ResolvedModel("ORG/NAME", "abc", "ORG/NAME", "abc")
     arguments = training_arguments(recipe(), on_hub)
-    assert arguments["model_init_kwargs"] == {"revision": "abc", "dtype": "float32"}
+    safe = {"trust_remote_code": False, "use_safetensors": True}
+    assert arguments["model_init_kwargs"] == {"revision": "abc", "dtype": "float32", **safe}
 
 
 @pytest.mark.parametrize(
