@@ -8,6 +8,7 @@ from polypref.builders.recipe import ImportedScores, LanguageRule, Recipe
 from polypref.builders.tables.read import Table
 from polypref.cards.licences import card_license, known_license
 from polypref.config import Config
+from polypref.engines.address import public_name
 from polypref.engines.config import HttpGenerator, PseudoTranslator
 
 # Fields of an engine's config that the card shows elsewhere, or that say nothing about the data.
@@ -25,7 +26,7 @@ def describe_models(build: Build) -> list[dict[str, Any]]:
             case PseudoTranslator():
                 model = "pseudo-localisation"
             case HttpGenerator():
-                model, revision = config.model, f"as served at {config.base_url}"
+                model, revision = config.model, f"as served at {public_name(config.base_url)}"
                 license = known_license(model)
             case _:
                 resolved = build.workdir.resolve(config.model, config.revision)

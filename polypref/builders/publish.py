@@ -16,6 +16,7 @@ from polypref.builders.tables.read import digest_table
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
 from polypref.cards.licences import known_license
+from polypref.engines.address import public_urls
 from polypref.errors import Unavailable
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES
 from polypref.store.parts import Part
@@ -75,7 +76,8 @@ def recipe_text(
 ) -> str:
     """Return the recipe's text with the options of the command line that change it, as comments.
 
-    Of paths on this machine only the last part is shown: the text is published.
+    Of paths on this machine only the last part is shown, and of URLs what may be known: the text is
+    published.
     """
     options = []
     for key, value in (values or {}).items():
@@ -88,7 +90,7 @@ def recipe_text(
     text = f"{recipe.read_text('utf-8').rstrip()}\n"
     if options:
         text += "".join(f"# {line}\n" for line in ["Run with:", *options])
-    return text
+    return public_urls(text)
 
 
 def kept_prompts(build: Build) -> dict[str, pl.LazyFrame]:

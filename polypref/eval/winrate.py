@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from polypref.cards.load import resolve_revision
+from polypref.engines.address import public_name
 from polypref.engines.config import Generator, HfGenerator, VllmGenerator
 from polypref.errors import Unavailable
 from polypref.eval.answers import Verdict, complete_prompts, judge_completions, score_completions
@@ -80,7 +81,7 @@ def _describe_model(config: Generator, workdir: Workdir) -> dict[str, str]:
             model = workdir.resolve(config.model, config.revision)
             return {"model": model.model, "revision": model.revision}
         case _:
-            return {"model": config.model, "base_url": config.base_url}
+            return {"model": config.model, "server": public_name(config.base_url)}
 
 
 def _count_missing(completions: pl.DataFrame, model: str) -> int:
