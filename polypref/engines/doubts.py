@@ -40,7 +40,7 @@ class Doubts:
 
     def __init__(self, name: str, works: bool, accept_failures: bool) -> None:
         self.name, self._works, self._accept_failures = name, works, accept_failures
-        self.held: list[tuple[str, Rejection | Failure]] = []  # by the key of the request
+        self.held: dict[str, Rejection | Failure] = {}  # by the key of the request
         self._responds = works
         self._lost = 0  # calls in a row that failed for now
 
@@ -56,46 +56,54 @@ class Doubts:
                 return [*self._release(), (key, outcome)]
             case Rejection():
                 self._responds, self._lost = True, 0
-                self.held.append((key, outcome))
+                self.held[key] = outcome
                 if self._accept_failures or (self._works and not outcome.forbidden):
                     return self._release()
                 self._check_set_up()
             case Failure():
                 self._count_lost(outcome)
                 if self._accept_failures:
-                    self.held.append((key, outcome))
+                    self.held[key] = outcome
                     if not outcome.away:
                         self._responds = True
                         return self._release()
         return []
 
+    @property
+    def is_settled(self) -> bool:
+        """True if the calls held back are known to be their rows' fault."""
+        return self._works or (self._accept_failures and self._responds)
+
     def finish(self) -> list[tuple[str, Answer]]:
-        """Return what is to be kept of the calls held back, while no other call is under way.
+        """Return what is to be kept of the calls held back, as no other call is going to tell.
 
         Raises InputError or Unavailable if nothing has succeeded.
         """
-        if self._works or (self._accept_failures and self._responds):
+        if self.is_settled:
             return self._release()
         if self._accept_failures:
-            raise self._unavailable(self.held[-1][1].reason)
+            raise self._unavailable(self._reasons()[-1])
         raise self._set_up_error()
 
     def _release(self) -> list[tuple[str, Answer]]:
         """Return the calls held back as the failures of their rows."""
         answers = []
-        for key, outcome in self.held:
+        for key, outcome in self.held.items():
             rejection = outcome if isinstance(outcome, Rejection) else Rejection(outcome.reason)
             answers.append((key, rejection.as_answer()))
-        self.held = []
+        self.held = {}
         return answers
 
+    def _reasons(self) -> list[str]:
+        return [outcome.reason for outcome in self.held.values()]
+
     def _check_set_up(self) -> None:
-        reasons = [outcome.reason for _, outcome in self.held]
+        reasons = self._reasons()
         if len(reasons) >= LOST or (not self._works and reasons.count(reasons[-1]) >= SAME):
             raise self._set_up_error()
 
     def _set_up_error(self) -> InputError:
-        reason = self.held[-1][1].reason
+        reason = self._reasons()[-1]
         advice = "check the engine's settings"
         for pattern, setting in ADVICE.items():
             if re.search(pattern, reason, re.IGNORECASE):

@@ -3,7 +3,7 @@
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -14,6 +14,8 @@ from polypref.progress import Progress
 from polypref.schemas import hash16
 from polypref.store.answers import AnswerLog
 from polypref.store.workdir import Workdir
+
+DOUBT_SECONDS = 1.0  # for other parts to ask, before so few failed calls stop a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Pool(ABC):
 
     def __init__(self, engine: Engine, log: AnswerLog, options: PoolOptions) -> None:
         self.engine, self.log, self.options = engine, log, options
-        self._asked: set[str] = set()  # keys of failures that this run has asked again
+        self._asked: set[str] = set()  # keys that this run has asked, with `retry_failures`
         self.spent: Counter[str] = Counter()  # calls, tokens and prompt_tokens of the answers that it added
         if options.meter:
             options.meter.begin(engine, log)
@@ -76,6 +78,8 @@ class Pool(ABC):
         if not answers:
             return
         self.log.add([(key, answer.record()) for key, answer in answers])
+        if self.options.retry_failures:
+            self._asked.update(dict(answers))
         tokens = sum(answer.tokens for _, answer in answers)
         prompt_tokens = sum(answer.prompt_tokens for _, answer in answers)
         spent = {"calls": len(answers), "tokens": tokens, "prompt_tokens": prompt_tokens}
@@ -134,9 +138,7 @@ class ServerPool(Pool):
         self._open: dict[str, asyncio.Future[None]] = {}  # requests in the queue or in flight, by key
         self._workers: set[asyncio.Task[None]] = set()
         self._in_flight = 0
-        # Tokens show that this engine has answered before, with the same settings.
-        works = any(log.spent.values())
-        self._doubts = Doubts(engine.name, works, options.accept_failures)
+        self._doubts = Doubts(engine.name, log.successes > 0, options.accept_failures)
         if options.progress:
             engine.on_wait = options.progress.wait
         self._error: Exception | None = None  # the first one, which stops the pool
@@ -182,10 +184,14 @@ class ServerPool(Pool):
     async def _work(self) -> None:
         """Send one request after the other. On error, fail every waiting caller."""
         try:
-            while self._queue and not self._error and self._is_affordable(self._in_flight + 1):
-                key, request = self._queue.popleft()
+            while not self._error:
                 try:
-                    await self._send(key, request)
+                    if self._queue and self._is_affordable(self._in_flight + 1):
+                        await self._send(*self._queue.popleft())
+                    elif self._is_in_doubt():
+                        await self._settle_doubts()
+                    else:
+                        break
                 except Exception as error:
                     self._error = self._error or error
                 self._start_workers()
@@ -208,20 +214,34 @@ class ServerPool(Pool):
             outcome = await self.engine.generate(request)
         finally:
             self._in_flight -= 1
-        if self.options.retry_failures:
-            self._asked.add(key)
         if progress and isinstance(outcome, Failure):
             progress.failed(outcome.reason)
         answers = self._doubts.judge(key, outcome)
-        if self._doubts.held and not self._queue and not self._in_flight:
-            answers += self._doubts.finish()
         self._keep(answers)
-        done = {key, *(answered for answered, _ in answers)} - {held for held, _ in self._doubts.held}
-        for answered in done:
-            waiting = self._open.pop(answered)
+        if key not in self._doubts.held:
+            self._close_requests({key, *dict(answers)})
+        self._update_room()
+
+    def _is_in_doubt(self) -> bool:
+        """Tell whether calls are held back, and no other call will tell whose fault they are."""
+        return bool(self._doubts.held) and not self._queue and not self._in_flight
+
+    async def _settle_doubts(self) -> None:
+        """Decide about the calls that are held back, unless another part asks soon."""
+        if not self._doubts.is_settled:
+            await asyncio.sleep(DOUBT_SECONDS)
+        if self._is_in_doubt():
+            answers = self._doubts.finish()
+            self._keep(answers)
+            self._close_requests(dict(answers))
+            self._update_room()
+
+    def _close_requests(self, keys: Iterable[str]) -> None:
+        """Let the parts that wait for these requests go on."""
+        for key in keys:
+            waiting = self._open.pop(key)
             if not waiting.done():
                 waiting.set_result(None)
-        self._update_room()
 
     async def close(self) -> None:
         workers = list(self._workers)

@@ -28,7 +28,7 @@ SAVE_EVERY = 200_000
 SAVE_LEAST = 1000  # answers: fewer are read again in no time
 TAIL = 4096  # bytes of a file before the point up to which it is indexed, which tell a file that was replaced
 _RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 Answers = Sequence[tuple[str, dict[str, Any]]]
 
 
@@ -99,6 +99,7 @@ class AnswerLog:
     ) -> None:
         self.path, self._index_path, self._saves_index = path, index, saves_index
         self.spent = {"tokens": 0, "prompt_tokens": 0}
+        self.successes = 0  # answers that are no failures
         self.damaged: list[str] = []  # FILE:LINE of the lines that were skipped
         self._index = AnswerIndex()
         with storage_errors(path):
@@ -138,7 +139,7 @@ class AnswerLog:
         for name, end, _, checksum in index.state["files"]:
             if name not in files or files[name].tail_checksum(end) != checksum:
                 return
-        self._index, self.spent = index, index.state["spent"]
+        self._index, self.spent, self.successes = index, index.state["spent"], index.state["successes"]
         numbered = []
         for name, end, lines, _ in index.state["files"]:
             file = files.pop(name)
@@ -164,7 +165,9 @@ class AnswerLog:
                 print(f"polypref: {place}: a damaged line; its answers are asked again", file=sys.stderr)
         number = self._files.index(file)
         for key, answer in answers or ():
-            if self._index.add(key, Place(number, file.end, len(line), "error" in answer)):
+            is_failure = "error" in answer
+            if self._index.add(key, Place(number, file.end, len(line), is_failure)):
+                self.successes += not is_failure
                 for name in self.spent:
                     self.spent[name] += answer.get(name, 0)
         file.end += len(line)
@@ -176,14 +179,14 @@ class AnswerLog:
             files = []
             for file in self._files:
                 files.append((file.path.name, file.end, file.lines, file.tail_checksum(file.end)))
-            state = {"format": INDEX_FORMAT, "files": files, "spent": self.spent}
+            state = {"format": INDEX_FORMAT, "files": files, "spent": self.spent, "successes": self.successes}
             with storage_errors(self._index_path):
                 self._index.save(self._index_path, state)
 
     def _index_again(self) -> None:
         """Make the index again from the log, after a line in it was found damaged."""
         self._index, self._last = AnswerIndex(), None
-        self.spent = dict.fromkeys(self.spent, 0)
+        self.spent, self.successes = dict.fromkeys(self.spent, 0), 0
         for file in self._files:
             file.end = file.lines = 0
             self._read(file)

@@ -14,13 +14,16 @@ from openai_server import Fault, OpenAIServer
 
 from polypref.engines.base import Answer, Request
 from polypref.engines.http import HttpEngine
+from polypref.engines.pool import open_pool
 from polypref.errors import InputError, Unavailable
+from polypref.store.answers import AnswerLog
 from tests.field.questions import ask, config
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("polypref.engines.http.PAUSE", 0.001)
+    monkeypatch.setattr("polypref.engines.pool.DOUBT_SECONDS", 0.1)
     monkeypatch.setattr("polypref.engines.http.START_PAUSE", 0.05)
     monkeypatch.setattr("polypref.engines.limiter.COOL_DOWN", 0.01)
     monkeypatch.setattr("polypref.engines.limiter.BACK_SECONDS", 0.01)
@@ -119,6 +122,28 @@ def test_a_row_that_an_earlier_run_would_have_rejected_does_not_stop_this_one(tm
     with OpenAIServer(unless(error(400, "too long"), 0, 1, 2)) as server:
         ask(config(server.url), tmp_path, 3)
         assert errors(ask(config(server.url), tmp_path, 20)) == [None] * 3 + ["400: too long"] * 17
+
+
+# The first part has two rows, both flagged; the second one follows while they are in doubt.
+def test_a_part_whose_rows_are_all_rejected_waits_for_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("polypref.engines.pool.DOUBT_SECONDS", 5.0)
+    questions = [Request([{"role": "user", "content": f"question {number}"}]) for number in range(8)]
+
+    async def go() -> list[Answer | None]:
+        http = HttpEngine(config(server.url), "m")
+        pool = open_pool(http, AnswerLog(tmp_path / "log.jsonl"))
+        first = asyncio.create_task(pool.ask(questions[:2]))
+        await asyncio.sleep(0.3)
+        second = await pool.ask(questions[2:])
+        try:
+            return [*await first, *second]
+        finally:
+            await pool.close()
+
+    with OpenAIServer(only(error(403, "flagged"), 0, 1)) as server:
+        assert errors(asyncio.run(go())) == ["403: flagged"] * 2 + [None] * 6
 
 
 # Failures that are kept.
