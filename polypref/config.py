@@ -5,19 +5,25 @@ such as a batch size, a device or a timeout, cannot, and never does.
 """
 
 import difflib
+import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from polypref.errors import InputError
 
 T = TypeVar("T")
 Operational = Annotated[T, "operational"]
+# A name that becomes part of paths and of cards.
+Name = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+MAX_BYTES = 256_000  # of a recipe; the parser takes seconds for as many
+MAX_VALUES = 100_000  # in a recipe, once its aliases are resolved
 
 
 class Config(BaseModel):
@@ -80,11 +86,11 @@ def read_config(
     """
     tree = read_yaml(path)
     for overlay in overlays:
-        tree = _merge(tree, read_yaml(overlay))
+        tree = merge_keys(tree, read_yaml(overlay))
     tree = _fill_values(tree, {"here": str(path.parent), **(values or {})}, path)
     for name, override in (overrides or {}).items():
         if override is not None:
-            tree = _merge(tree, {name: override})
+            tree = merge_keys(tree, {name: override})
     return check_config(model, tree, str(path))
 
 
@@ -97,23 +103,60 @@ def check_config(model: type[C], tree: Mapping[str, Any], place: str) -> C:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return the keys and values of a YAML file. Raises InputError for a file that holds anything else."""
+    """Return the keys and values of a YAML file.
+
+    Raises InputError for a file that holds anything else, or more than a recipe can need.
+    """
     try:
-        tree = yaml.safe_load(path.read_text("utf-8"))
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(f"{path}: found {size:,} bytes, expected at most {MAX_BYTES:,}")
+        loader = yaml.SafeLoader(path.read_text("utf-8-sig"))
+        node = loader.get_single_node()
+        if _count_values(node, {}) > MAX_VALUES:
+            raise InputError(f"{path}: expected at most {MAX_VALUES:,} values, those of aliases included")
+        tree = loader.construct_document(node) if node else None
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date or number out of range
         raise InputError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path}: found {type(tree).__name__}, expected keys and values")
     return tree
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _count_values(node: yaml.Node | None, counts: dict[int, float]) -> float:
+    """Return the number of values in YAML with its aliases resolved, infinite if a value contains itself.
+
+    Raises YAMLError for a key that occurs twice in one section: the parser would keep the last in silence.
+    """
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in counts:
+        counts[id(node)] = math.inf  # until it is counted
+        inner = node.value
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, _ in node.value:
+                if str(key.value) in keys:
+                    line = key.start_mark.line + 1
+                    raise yaml.YAMLError(f"key {str(key.value)[:80]!r} occurs again in line {line}")
+                keys.add(str(key.value))
+            inner = chain.from_iterable(node.value)
+        counts[id(node)] = 1 + sum(_count_values(value, counts) for value in inner)
+    return counts[id(node)]
+
+
+def merge_keys(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `base` with the keys of `over`, sections inside them merged likewise."""
     merged = dict(base)
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = _merge(merged[key], value)
+            merged[key] = merge_keys(merged[key], value)
         else:
             merged[key] = value
     return merged
@@ -140,21 +183,29 @@ def _describe_error(error: ValidationError) -> str:
     """Return one problem in one line: an unknown key if there is one, as it may explain a missing key."""
     problems = sorted(error.errors(), key=lambda problem: problem["type"] != "unknown_key")
     problem = problems[0]
-    key = ".".join(map(str, problem["loc"]))
+    places = problem["loc"][:-2] if problem["loc"][-1:] == ("[key]",) else problem["loc"]
+    key = " ".join(".".join(map(str, places)).split())
     prefix = f"{key}: " if key else ""
+    found = repr(problem["input"])
     context = problem.get("ctx", {})
     match problem["type"]:
         case "unknown_key":
-            return f"unknown key '{key}{'.' if key else ''}{context['key']}'; {context['hint']}"
+            return f"unknown key '{key}{'.' if key else ''}{context['key'][:80]}'; {context['hint']}"
         case "missing":
             return f"missing key '{key}'"
         case "union_tag_not_found":
             return f"missing key '{key}.kind'"
         case "union_tag_invalid":
             return f"{key}.kind: found {context['tag']!r}, expected one of {context['expected_tags']}"
+        case "string_pattern_mismatch":
+            return f"{prefix}found {found[:80]}, expected a name of letters, digits, '.', '_' and '-'"
+        case "string_type" | "tuple_type" if isinstance(problem["input"], bool):
+            return f"{prefix}found {found}; YAML reads no, yes, on and off as such, so write them in quotes"
+        case "tuple_type":
+            return f"{prefix}found {found[:80]}, expected a list: [{problem['input']}]"
     message = problem["msg"].removeprefix("Value error, ")
     if isinstance(problem["input"], dict):  # a rule about several keys; the section would be too long to show
         return f"{prefix}{message}"
     expected = re.sub("^Input should be (greater|less)", r"expected a number \1", message)
     expected = expected.replace("Input should be", "expected")
-    return f"{prefix}found {problem['input']!r}, {expected}"
+    return f"{prefix}found {found[:80]}, {expected}"

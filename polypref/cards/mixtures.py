@@ -49,7 +49,7 @@ NAMED: Mapping[str, Mixture] = MappingProxyType(
 
 
 def parse_mixture(value: "str | Mixture | Mapping[str, object]") -> Mixture:
-    """Return the mixture of this name or with these fields.
+    """Return the mixture of this name or with these fields; `name` among them gives the others' defaults.
 
     Raises InputError for an unknown name or a wrong field.
     """
@@ -62,7 +62,10 @@ def parse_mixture(value: "str | Mixture | Mapping[str, object]") -> Mixture:
         hint = f"did you mean {near[0]!r}?" if near else f"expected {', '.join(NAMED)}"
         raise InputError(f"unknown mixture {value!r}; {hint}")
     try:
-        return Mixture.model_validate(dict(value))
+        fields = dict(value)
+        if "name" in fields:
+            fields = parse_mixture(str(fields.pop("name"))).model_dump() | fields
+        return Mixture.model_validate(fields)
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(map(str, problem["loc"]))

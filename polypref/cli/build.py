@@ -80,8 +80,8 @@ def build(
             text = recipe_text(path, overlay or (), options.parse_values(values), limit)
             funnel = write_folders(run, text, allow_incomplete)
             pairs = sum(kept_by_language(funnel, "pairs").values())
-            languages = "1 language" if len(run.languages) == 1 else f"{len(run.languages)} languages"
-            print(f"{pairs:,} pairs in {languages}: {opened.published / 'pairs'}")
+            noun = "language" if len(run.languages) == 1 else "languages"
+            print(f"{pairs:,} pairs in {len(run.languages)} {noun}: {opened.published / 'pairs'}")
 
 
 @commands.command(epilog="Example: polypref plan paper --probe 20")

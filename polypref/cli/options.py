@@ -74,8 +74,11 @@ def recipe_path(recipe: Path) -> Path:
 
 
 def open_workdir(workdir: Path | None, out: Path) -> "Workdir":
-    """Return the work dir of a command on a table, not entered yet."""
+    """Return the work dir of a command on a table, not entered yet; raise InputError for a folder `out`."""
     from polypref.store.workdir import Workdir
+
+    if out.is_dir():  # said before a work dir is made beside it
+        raise InputError(f"{out}: found a folder, expected a file to write")
 
     return Workdir(workdir or out.with_name(f"{out.name}.work"))
 

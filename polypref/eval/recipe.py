@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from polypref.config import Config, Operational
+from polypref.config import Config, Name, Operational
 from polypref.engines.config import Generator, HfGenerator, RewardModel, Sampling, VllmRewardModel
 from polypref.languages import codes
 
@@ -20,7 +20,7 @@ class WinrateRecipe(Config):
     languages: Annotated[tuple[str, ...], AfterValidator(codes.languages)] | None = None
     # Prompts per language, the same ones in every language as far as it has them; all by default.
     per_language: int | None = Field(None, gt=0)
-    models: dict[str, str | Generator] = Field(min_length=2)  # a folder or Hub id, or a generator config
+    models: dict[Name, str | Generator] = Field(min_length=2)  # a folder or Hub id, or a generator config
     base: str  # one of `models`
     sampling: Sampling = Sampling()  # of the models given by folder or id
     # Completions per prompt and model; sample i of one model plays against sample i of the other.

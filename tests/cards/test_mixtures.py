@@ -121,3 +121,10 @@ def test_a_wrong_mixture_is_one_line(wanted: object, line: str) -> None:
         parse_mixture(wanted)  # type: ignore[arg-type]
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+def test_a_named_mixture_may_be_changed() -> None:
+    changed = parse_mixture({"name": "ml-5-50k", "allow_short": True})
+    assert changed == NAMED["ml-5-50k"].model_copy(update={"allow_short": True})
+    with pytest.raises(InputError, match="unknown mixture 'ml-5-5k'"):
+        parse_mixture({"name": "ml-5-5k", "allow_short": True})

@@ -220,6 +220,7 @@ def test_a_table_of_ones_own_is_translated_in_its_shape(tmp_path: Path) -> None:
             "--base-url: the address of an OpenAI-compatible server; it goes with --translator http:MODEL",
         ),
         ({"--text": "question"}, "p.jsonl: missing column 'question'; found prompt, language"),
+        ({"-o": "."}, ".: found a folder, expected a file to write"),
         ({"-o": "out.txt"}, "out.txt: unknown kind of file '.txt'; expected .jsonl, .csv, .tsv or .parquet"),
     ],
 )

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Literal
 
 import polars as pl
+from pydantic import ValidationInfo, field_validator
 
 from polypref.builders.filters import completion, language, repetition, text, translation
 from polypref.builders.filters.measures import kept_rows, list_measures, reject_rows
@@ -58,6 +59,17 @@ class Filters(Config):
     identifier: str = "cascade"
     among: tuple[str, ...] = ("paper-23",)
     processes: Operational[int] = 0
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _switch(cls, value: object, info: ValidationInfo) -> object:
+        """Take `null` for `false`, and `false` for `null` where a number is expected: it would count as 0."""
+        is_switch = cls.model_fields[str(info.field_name)].annotation is bool
+        if value is None or value is False:
+            return False if is_switch else None
+        if value is True and not is_switch:
+            raise ValueError("expected a threshold, or null")
+        return value
 
     def enabled(self) -> list[str]:
         """Return the names of the filters that are on, in the order of application."""
