@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from polypref.builders.filters.duplicates import runs
 from polypref.builders.tables.read import Table, read_rows
-from polypref.builders.tables.texts import read_message
+from polypref.builders.tables.texts import read_message, read_turns
 from polypref.languages.scripts import is_dense
 
 RUN = 16  # characters of a run
@@ -25,8 +25,7 @@ def evaluation_items(tables: Iterable[Table]) -> list[str]:
     items = []
     for table in tables:
         for row in read_rows(table):
-            turns = row.text if isinstance(row.text, list) else [row.text]
-            for turn in turns:
+            for turn in read_turns(row.text):
                 message = read_message(turn)
                 if message is not None and message["role"] == "user":
                     items.append(message["content"])

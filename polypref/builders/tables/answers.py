@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from polypref.builders.tables.read import Record
+from polypref.builders.tables.files import Record
 from polypref.builders.tables.write import write_table
 from polypref.engines.base import Engine
 from polypref.engines.budget import Budget, Meter

@@ -13,7 +13,8 @@ import polars as pl
 
 from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
-from polypref.builders.tables.read import Record, Table
+from polypref.builders.tables.files import Record
+from polypref.builders.tables.read import Table
 from polypref.builders.tables.texts import read_prompt
 from polypref.builders.tables.write import check_format
 from polypref.engines.base import Answer, Request
@@ -51,7 +52,7 @@ def complete_table(
 
 def _check_rows(table: Table) -> int:
     """Return the number of rows. Raises InputError for an id that occurs twice and a column in the way."""
-    read.check_columns(table, table.text, *table.id)
+    read.check_columns(table, *table.columns, *table.id)
     hashes = array("q")  # 8 bytes a row; a set of ids would take more than 100
     for _, record in read.read_records(table):
         read.check_added(table, record, ADDED)
@@ -80,7 +81,7 @@ def _row_id(table: Table, record: Record) -> str:
 
 
 def _complete_chunk(table: Table, records: Sequence[Record]) -> Chunk:
-    prompts = [read_prompt(record.get(table.text), "all") for record in records]
+    prompts = [read_prompt(read.join_columns(record, table.columns), "all") for record in records]
     answers = iter((yield [Request(prompt) for prompt in prompts if prompt is not None]))
     rows: list[Record | None] = []
     for record, prompt in zip(records, prompts, strict=True):

@@ -15,7 +15,8 @@ from polypref.builders.filters.measures import reject_rows
 from polypref.builders.filters.quality import estimate_quality
 from polypref.builders.filters.text import SURROGATE, masked
 from polypref.builders.tables import read
-from polypref.builders.tables.read import Record, Table
+from polypref.builders.tables.files import Record
+from polypref.builders.tables.read import Table
 from polypref.builders.tables.texts import map_values, read_texts
 from polypref.builders.tables.write import write_table
 from polypref.engines.pool import ask_engine
@@ -51,7 +52,7 @@ def filter_table(
             _count_reasons(measures, funnel)
             if add_rows:
                 if mask:
-                    _mask_column(records, table.text)
+                    _mask_column(records, table.columns[0])
                 added = measures.drop("language").iter_rows(named=True)
                 add_rows(record | columns for record, columns in zip(records, added, strict=True))
     return funnel
@@ -64,7 +65,7 @@ def measure_table(
 
     With `all_measures`, later filters measure rejected rows, too.
     """
-    columns = [table.text] if source is None else [table.text, source]
+    columns = table.columns if source is None else (*table.columns, source)
     constant = read.check_columns(table, *columns)
     quality = filters.quality
     if quality is not None:
@@ -132,15 +133,15 @@ def _rows(records: Iterable[Record], table: Table, source: str | None, constant:
     """Return the columns that filters work on; rows on which they cannot work are rejected."""
     rows = []
     for record in records:
-        text = _joined(record.get(table.text))
-        code = constant or read.language_code(record.get(table.language))
+        text = _joined(read.join_columns(record, table.columns))
+        code = constant or read.language_code(read.lookup(record, table.language))
         reason = read.reason_to_skip(text, code)
         finish_reason = record.get("finish_reason")
         rows.append(
             {
                 "text": text,
                 "language": code or NO_LANGUAGE,
-                "source": None if source is None or reason else _joined(record.get(source)),
+                "source": None if source is None or reason else _joined(read.lookup(record, source)),
                 "finish_reason": finish_reason if isinstance(finish_reason, str) else "stop",
                 "rejected_by": reason,
             }

@@ -1,23 +1,34 @@
-"""Texts in a column of a user's table: what a value may hold, how to read it and how to replace what it
-holds.
+r"""Texts in a column of a user's table: what a value may hold, how to read it and how to replace it.
 
-A value is a text, a message, or a list of them. A text that stands alone is the user's. A message is {role,
-content}, or {from, value} with ShareGPT's names of roles. Everything else, such as null, a number, an empty
-list, or a list with one turn of another kind, is not text.
+A value is a text, a message, or a list of them; also a list of messages as JSON, as a struct of lists, or as
+a transcript ("\n\nHuman: …\n\nAssistant: …", from hh-rlhf). A text that stands alone is the user's. A
+message is {role, content} or, as ShareGPT and OASST have it, {from, value} or {role, text}; its content is a
+text or a list of parts that are all texts. Everything else, such as null, a number, an empty list, or a list
+with one turn of another kind, is not text.
 """
 
+import ast
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from polypref.builders.filters.text import is_text
+from polypref.schemas import normalised
 
+ROLE_KEYS = ("role", "from")
+CONTENT_KEYS = ("content", "value", "text")
+# The names of roles in published conversations, in lower case; others stay as they are.
 ROLES = {
-    "human": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
+    **dict.fromkeys(("human", "prompter"), "user"),
+    **dict.fromkeys(("gpt", "chatgpt", "bing", "bard", "bot", "model", "function_call"), "assistant"),
+    **dict.fromkeys(("observation", "function", "function_response", "tool_response"), "tool"),
+    "developer": "system",
 }
+
+TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
+
+Messages = list[dict[str, str]]
 
 
 def read_message(turn: object) -> dict[str, str] | None:
@@ -25,17 +36,31 @@ def read_message(turn: object) -> dict[str, str] | None:
     role: object = "user"
     content = turn
     if isinstance(turn, Mapping):
-        role = turn.get("role", turn.get("from"))
-        content = turn.get("content", turn.get("value"))
+        role = turn.get(_filled_key(turn, ROLE_KEYS))
+        content = _join_parts(turn.get(_filled_key(turn, CONTENT_KEYS)))
     if not isinstance(role, str) or not isinstance(content, str) or not is_text(content):
         return None
+    role = role.strip().lower()
     return {"role": ROLES.get(role, role), "content": content}
 
 
-def read_messages(value: object) -> list[dict[str, str]] | None:
+def _filled_key(turn: Mapping[str, Any], keys: Sequence[str]) -> str:
+    """Return the first of the keys that is not null: tables fill up keys that other rows have."""
+    return next((key for key in keys if turn.get(key) is not None), keys[0])
+
+
+def _join_parts(content: Any) -> Any:
+    """Return the text of a message whose content is a list of parts; None if a part is not text."""
+    if not isinstance(content, list) or not content:
+        return content
+    texts: list[Any] = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+    return "\n".join(texts) if all(isinstance(text, str) for text in texts) else None
+
+
+def read_messages(value: object) -> Messages | None:
     """Return all turns of a value as messages; None if it is not text."""
     messages = []
-    for turn in _turns(value):
+    for turn in read_turns(value):
         message = read_message(turn)
         if message is None:
             return None
@@ -49,7 +74,7 @@ def read_texts(value: object) -> list[str] | None:
     return None if messages is None else [message["content"] for message in messages]
 
 
-def read_prompt(value: object, turns: str) -> list[dict[str, str]] | None:
+def read_prompt(value: object, turns: str) -> Messages | None:
     """Return the prompt in a value; None if it is not text or has no turn of the user.
 
     With `turns` "first" it is the user's first turn and the system messages before it, with "all" everything
@@ -62,15 +87,36 @@ def read_prompt(value: object, turns: str) -> list[dict[str, str]] | None:
     if turns == "first":
         system = [message for message in messages[: users[0]] if message["role"] == "system"]
         return [*system, messages[users[0]]]
-    return _merge_user_turns(messages[: users[-1] + 1])
+    return _merge_turns(messages[: users[-1] + 1])
 
 
-def _merge_user_turns(messages: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Return the messages, those of the user in a row as one: chat templates expect roles to alternate."""
-    merged: list[dict[str, str]] = []
+def read_completion(value: object, prompt: Sequence[Mapping[str, str]]) -> tuple[str | None, str | None]:
+    """Return the answer in a value: a text, or the turn that follows the prompt in a conversation.
+
+    A conversation may leave out the prompt altogether, and system messages do not count. Without an answer,
+    returns None and the reason: `not_text`, or `other_prompt` if the conversation begins with another prompt.
+    """
+    if isinstance(value, str) and _parse(value) is value:
+        return (value, None) if is_text(value) else (None, "not_text")
+    messages = _merge_turns(
+        [message for message in read_messages(value) or [] if message["role"] != "system"]
+    )
+    asked = normalised([message for message in prompt if message["role"] != "system"])
+    if any(message["role"] == "user" for message in messages):
+        if normalised(messages[: len(asked)]) != asked:
+            return None, "other_prompt"
+        messages = messages[len(asked) :]
+    if not messages or messages[0]["role"] != "assistant":
+        return None, "not_text"
+    return messages[0]["content"], None
+
+
+def _merge_turns(messages: Sequence[dict[str, str]]) -> Messages:
+    """Return the messages, those of one role in a row as one: chat templates expect roles to alternate."""
+    merged: Messages = []
     for message in messages:
-        if merged and merged[-1]["role"] == message["role"] == "user":
-            merged[-1] = {"role": "user", "content": f"{merged[-1]['content']}\n\n{message['content']}"}
+        if merged and merged[-1]["role"] == message["role"]:
+            merged[-1] = {**message, "content": f"{merged[-1]['content']}\n\n{message['content']}"}
         else:
             merged.append(message)
     return merged
@@ -78,11 +124,21 @@ def _merge_user_turns(messages: Sequence[dict[str, str]]) -> list[dict[str, str]
 
 def replace_texts(value: object, texts: Sequence[str]) -> object:
     """Return the value in its own shape with other texts, one for each turn."""
+    if isinstance(value, str):
+        conversation = _parse(value)
+        if conversation is value:
+            return texts[0]
+        if TRANSCRIPT.match(value):
+            return "".join(map("\n\n{}: {}".format, TRANSCRIPT.findall(value), texts))
+        return json.dumps(replace_texts(conversation, texts), ensure_ascii=False)
+    if isinstance(value, Mapping) and _is_struct_of_lists(value):
+        return {**value, _filled_key(value, CONTENT_KEYS): list(texts)}
     turns: list[object] = []
-    for turn, text in zip(_turns(value), texts, strict=True):
+    for turn, text in zip(read_turns(value), texts, strict=True):
         if isinstance(turn, Mapping):
-            key = "content" if "content" in turn else "value"
-            turns.append({**turn, key: text})
+            key = _filled_key(turn, CONTENT_KEYS)
+            content = [{"type": "text", "text": text}] if isinstance(turn[key], list) else text
+            turns.append({**turn, key: content})
         else:
             turns.append(text)
     return turns if isinstance(value, list) else turns[0]
@@ -99,5 +155,48 @@ def map_values(value: Any, kind: type, change: Callable[[Any], object]) -> Any:
             return change(value) if isinstance(value, kind) else value
 
 
-def _turns(value: object) -> list[Any]:
+def read_turns(value: object) -> list[Any]:
+    """Return the turns of a value, in any of its shapes, as texts and messages that are not checked yet."""
+    if isinstance(value, str):
+        value = _parse(value)
+    if isinstance(value, Mapping) and _is_struct_of_lists(value):
+        keys = _filled_key(value, ROLE_KEYS), _filled_key(value, CONTENT_KEYS)
+        return [
+            dict(zip(keys, turn, strict=True)) for turn in zip(*(value[key] for key in keys), strict=True)
+        ]
     return value if isinstance(value, list) else [value]
+
+
+def _is_struct_of_lists(value: Mapping[str, Any]) -> bool:
+    """Return True for {"role": [...], "content": [...]}, as datasets stored lists of messages in the past."""
+    roles, contents = (value.get(_filled_key(value, keys)) for keys in (ROLE_KEYS, CONTENT_KEYS))
+    return isinstance(roles, list) and isinstance(contents, list) and len(roles) == len(contents)
+
+
+def _parse(text: str) -> object:
+    """Return the conversation that a text holds as JSON, as Python prints it, or as a transcript.
+
+    Returns the text itself if it holds none.
+    """
+    if TRANSCRIPT.match(text):
+        _, *turns = TRANSCRIPT.split(text)
+        return [
+            {"role": role, "content": content.strip()}
+            for role, content in zip(turns[::2], turns[1::2], strict=True)
+        ]
+    if not text.lstrip().startswith(("[", "{")) or not any(key in text for key in ROLE_KEYS):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        try:
+            value = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return text
+    except RecursionError:
+        return text
+    turns = read_turns(value)
+    is_conversation = (
+        bool(turns) and all(isinstance(turn, Mapping) for turn in turns) and read_messages(turns)
+    )
+    return value if is_conversation else text

@@ -9,7 +9,8 @@ from pathlib import Path
 from polypref.builders.recipe import PIVOT, Translate
 from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
-from polypref.builders.tables.read import Record, Table
+from polypref.builders.tables.files import Record
+from polypref.builders.tables.read import Table
 from polypref.builders.tables.texts import read_texts, replace_texts
 from polypref.builders.tables.write import check_format
 from polypref.builders.text.translator import translate_texts
@@ -65,7 +66,7 @@ def translate_table(
     if not codes:
         raise InputError(f"--to {','.join(to)}: expected languages other than English")
     check_format(out)
-    constant = read.check_columns(table, table.text)
+    constant = read.check_columns(table, *table.columns)
     if constant not in (None, PIVOT):
         raise InputError(
             f"--language {table.language}: only English is translated; expected English, or a column"
@@ -90,11 +91,12 @@ def _translate_chunk(
     table: Table, records: Sequence[Record], constant: str | None, code: str, config: Translate
 ) -> Chunk:
     """Translate rows into `code`; `constant` is the language of all rows, or None if each names its own."""
+    column = table.columns[0]
     rows: list[Record | None] = []
     groups: dict[int, list[str]] = {}  # the texts to translate, by their row's place
     for place, record in enumerate(records):
-        group = read_texts(record.get(table.text))
-        source = constant or read.language_code(record.get(table.language))
+        group = read_texts(read.lookup(record, column))
+        source = constant or read.language_code(read.lookup(record, table.language))
         reason = read.reason_to_skip(group, source)
         if reason is None and source != PIVOT:
             reason = "not_english"
@@ -109,7 +111,7 @@ def _translate_chunk(
         if translation is None:
             rows[place] = None
         else:
-            text = replace_texts(records[place][table.text], translation.texts)
+            text = replace_texts(read.lookup(records[place], column), translation.texts)
             added = {"language": code, "rejected_by": reasons[number]}
-            rows[place] = {**records[place], table.text: text, **added}
+            rows[place] = {**records[place], column: text, **added}
     return rows

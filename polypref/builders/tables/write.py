@@ -19,7 +19,7 @@ from typing import IO
 import polars as pl
 
 from polypref.builders.filters.text import SURROGATE
-from polypref.builders.tables.read import Record
+from polypref.builders.tables.files import Record
 from polypref.builders.tables.texts import map_values
 from polypref.errors import InputError
 from polypref.files import write_atomically
@@ -29,7 +29,9 @@ FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
 
 
 def check_format(out: Path) -> None:
-    """Raise InputError if the file's suffix names no format that can be written."""
+    """Raise InputError for a folder, and for a file whose suffix names no format that can be written."""
+    if out.is_dir():
+        raise InputError(f"{out}: found a folder, expected a file to write")
     if out.suffix not in FORMATS:
         raise InputError(
             f"{out}: unknown kind of file {out.suffix!r}; expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"

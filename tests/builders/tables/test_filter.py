@@ -330,10 +330,10 @@ TABLE = '{"t": "a", "l": "en"}\n'
         ("i.txt", TABLE, [], "i.txt: unknown kind of file '.txt'"),
         ("i.jsonl", "", [], "i.jsonl: no rows; expected at least one"),
         ("i.jsonl", TABLE + "{", [], "i.jsonl: line 2: not JSON"),
-        ("i.csv", "", [], "i.csv: cannot be read"),
+        ("i.csv", "", [], "i.csv: no rows; expected at least one"),
         ("i.csv", "t,l\n", [], "i.csv: no rows; expected at least one"),
         ("i.parquet", "", [], "i.parquet: cannot be read"),
-        ("i.json", "", [], "i.json: cannot be read"),
+        ("i.json", "", [], "i.json: no rows; expected at least one"),
         ("i.jsonl", TABLE, ["--filters", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
     ],
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from polypref.builders.tables.read import Record, Table, read_records
+from polypref.builders.tables.files import Record
+from polypref.builders.tables.read import Table, read_records
 from polypref.builders.tables.write import write_table
 from polypref.errors import InputError
 
