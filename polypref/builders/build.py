@@ -3,16 +3,27 @@
 Parts that are up to date are left alone, and only requests that have no answer yet are sent.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 
+import polars as pl
+
 from polypref.builders import complete, pair, prompts, score, translate
 from polypref.builders.filters.apply import Filters
-from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule, Recipe, Translate
+from polypref.builders.recipe import (
+    PIVOT,
+    Completer,
+    ImportedScores,
+    LanguageRule,
+    PairScores,
+    Recipe,
+    Translate,
+)
 from polypref.builders.tables import imports
-from polypref.builders.tables.read import Table
+from polypref.builders.tables.read import check_columns
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
 from polypref.engines.cluster import Cluster, make_parts_on_ray
@@ -24,7 +35,8 @@ from polypref.languages.codes import languages
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16
 from polypref.store.parts import Part, read_parts
-from polypref.store.stages import PartTask, make_parts, without_requests
+from polypref.store.stages import Asking, PartTask, make_parts, without_requests
+from polypref.store.storage import write_json
 from polypref.store.workdir import Workdir
 
 STAGES = ("prompts", "translate", "complete", "score", "pair")
@@ -76,6 +88,8 @@ class Build:
 
     def prepare(self) -> None:
         """Write the source prompts and count them; no engine is asked. Raises InputError as `make` does."""
+        for table in self.recipe.imports().values():
+            check_columns(table, *table.columns, *table.id)  # a mistake in them costs nothing yet
         self.prompt_counts = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.part_count(max(self.prompt_counts.values()))
         source_languages = ", ".join(self.prompt_counts)
@@ -136,17 +150,22 @@ class Build:
         engines = self._open_engines(translator, config.filters)
         english = self._table("prompts", "source", PIVOT)
         if config.imported:
-            rows_by_language = imports.read_by_language(config.imported)
+            rows = imports.read_import(config.imported, self._sources)
+            rows_by_language, left_out = imports.split_by_language(rows, codes)
+            counts = {code: len(group) for code, group in rows_by_language.items()}
+            self._record_import(config.imported.name, "prompts/translated", counts, left_out)
             prompts = read_parts(english)
         tasks = []
         for code in codes:
             if config.imported:
-                rows = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
+                rows_by_part = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
             for part, source in zip(self._table("prompts", "translated", code), english, strict=True):
+                stage: Callable[..., Asking[pl.DataFrame]]
                 if config.imported:
-                    identity = _import_identity(rows[part.number], config.filters, engines)
-                    stage = imports.import_translations(
-                        rows[part.number], config.imported, code, config.filters
+                    part_rows = rows_by_part[part.number]
+                    identity = _import_identity(part_rows, config.filters, engines)
+                    stage = partial(
+                        imports.import_translations, part_rows, config.imported, code, config.filters
                     )
                 else:
                     identity = _translation_identity(config, code, engines)
@@ -158,8 +177,8 @@ class Build:
 
     def _complete(self, name: str, translator: Engine | None) -> None:
         config = self.recipe.complete.generators[name]
-        if config.imported:
-            self._import_completions(name, config.imported)
+        if config.table:
+            self._import_completions(name, config)
             return
         assert config.engine is not None
         engine = open_engine(config.engine, name, self.workdir)
@@ -192,8 +211,12 @@ class Build:
                 tasks.append(PartTask(part, "completions", (english, *sources), identity, stage))
         self._run(f"translate {name}", tasks, len(codes) * _count_rows(english_parts), engines)
 
-    def _import_completions(self, name: str, table: Table) -> None:
-        rows_by_language = imports.read_by_language(table)
+    def _import_completions(self, name: str, config: Completer) -> None:
+        assert config.table is not None
+        rows = imports.read_completions(config, self._sources)
+        rows_by_language, left_out = imports.split_by_language(rows, self.languages)
+        counts = {code: len(group) for code, group in rows_by_language.items()}
+        self._record_import(config.table.name, f"completions/{name}-native", counts, left_out)
         filters = self.recipe.complete.filters
         tasks = []
         for code in self.languages:
@@ -201,9 +224,9 @@ class Build:
             prompts = read_parts(chain.from_iterable(prompt_parts))
             rows_by_part = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
             parts = self._table("completions", f"{name}-native", code)
-            for part, sources, rows in zip(parts, prompt_parts, rows_by_part, strict=True):
-                identity = _import_identity(rows, filters, {})
-                stage = without_requests(imports.import_completions(rows, name, code, filters))
+            for part, sources, part_rows in zip(parts, prompt_parts, rows_by_part, strict=True):
+                identity = _import_identity(part_rows, filters, {})
+                stage = without_requests(partial(imports.import_completions, part_rows, name, code, filters))
                 tasks.append(PartTask(part, "completions", sources, identity, stage))
         total = sum(len(rows_by_language[code]) for code in self.languages)
         self._run(f"import {name}", tasks, total, {})
@@ -215,8 +238,11 @@ class Build:
         engines: Engines = {}
         if isinstance(config, LanguageRule):
             stage, identity = without_requests(score.score_by_language_rule(scorer)), "language_rule"
-        elif isinstance(config, ImportedScores):
-            stage = without_requests(imports.import_scores(config, scorer))
+        elif isinstance(config, ImportedScores | PairScores):
+            scores = imports.read_scores(config, self._sources, self.languages)
+            counts = dict(scores.frame["language"].value_counts().iter_rows())
+            self._record_import(config.table.name, f"scores/{scorer}", counts, scores.left_out)
+            stage = without_requests(partial(imports.import_scores, scores.frame, scorer))
             identity = imports.digest_scores(config)
         else:
             engines[""] = open_engine(config, scorer, self.workdir)
@@ -280,6 +306,21 @@ class Build:
                 open_engines = partial(open_pools, engines, self.workdir, options)
                 make_parts(tasks, progress, open_engines, self.retry_failures)
 
+    @property
+    def _sources(self) -> list[str]:
+        return [source.name for source in self.recipe.prompts.sources]
+
+    def _record_import(
+        self, name: str, place: str, counts: Mapping[str, int], left_out: imports.Reasons
+    ) -> None:
+        """Keep how many rows of a user's table go on, by language, and how many do not, by reason, too."""
+        write_json(self.workdir.path / f"tables/{place}.json", {"rows": counts, "left_out": left_out})
+        if left_out:
+            reasons = sum(map(Counter, left_out.values()), Counter[str]())
+            total = sum(counts.values()) + reasons.total()
+            with Progress(f"read {name}", total) as progress:
+                progress.advance(total, reasons, 0)
+
     def _count_prompts(self, code: str) -> int:
         return sum(_count_rows(parts) for parts in self.prompt_parts(code))
 
@@ -298,6 +339,8 @@ def _translation_identity(config: Translate, code: str, engines: Engines) -> lis
 
 def _import_identity(rows: list[imports.ImportedRow], filters: Filters, engines: Engines) -> list[object]:
     """Return all that can change an imported part beside its inputs; the imported rows are among it."""
-    content = [[prompt_id, row.id, repr(row.text), reason] for prompt_id, row, reason in rows]
+    content = []
+    for prompt_id, row, reason in rows:
+        content.append([prompt_id, row.id, row.generator, row.sample, repr(row.text), reason])
     fingerprints = [engine.fingerprint for engine in engines.values()]
     return ["import", hash16(content), filters.identity(), *fingerprints]

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from polypref.builders.build import Build
-from polypref.builders.recipe import ImportedScores, LanguageRule, Recipe
-from polypref.builders.tables.read import Table
+from polypref.builders.recipe import ImportedScores, LanguageRule, PairScores, Recipe
+from polypref.builders.tables.read import Rows
 from polypref.cards.licences import card_license, known_license
 from polypref.config import Config
 from polypref.engines.address import public_name
@@ -21,8 +21,9 @@ def describe_models(build: Build) -> list[dict[str, Any]]:
     for role, name, config in _engines(build.recipe):
         revision, license = "", None
         match config:
-            case Table():
+            case Rows():
                 model = f"imported from {config.name}"
+                license = config.license or known_license(config.name)
             case PseudoTranslator():
                 model = "pseudo-localisation"
             case HttpGenerator():
@@ -38,7 +39,7 @@ def describe_models(build: Build) -> list[dict[str, Any]]:
                 "name": name,
                 "model": model,
                 "revision": revision,
-                "settings": {} if isinstance(config, Table) else settings(config),
+                "settings": {} if isinstance(config, Rows) else settings(config),
                 "license": license,
             }
         )
@@ -57,11 +58,14 @@ def _engines(recipe: Recipe) -> Iterator[tuple[str, str, Any]]:
         if filters.quality is not None:
             yield "quality estimator", f"quality of {table}", filters.quality
     for scorer, config in recipe.score.items():
-        if not isinstance(config, LanguageRule | ImportedScores):
+        if not isinstance(config, LanguageRule | ImportedScores | PairScores):
             yield "reward model", scorer, config
     for generator, completer in generators:
-        if completer.imported:
-            yield "generator", generator, completer.imported
+        if completer.table:
+            yield "generator", generator, completer.table
+    for scorer, config in recipe.score.items():
+        if isinstance(config, ImportedScores | PairScores):
+            yield f"{config.annotators} scores", scorer, config.table
 
 
 def settings(config: Config) -> dict[str, Any]:

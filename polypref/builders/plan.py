@@ -17,7 +17,7 @@ import polars as pl
 from polypref.builders.build import Build
 from polypref.builders.filters.apply import Filters
 from polypref.builders.filters.measures import kept_rows
-from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule
+from polypref.builders.recipe import PIVOT, ImportedScores, LanguageRule, PairScores
 from polypref.builders.text.translator import translate_texts
 from polypref.engines.base import Answer, Request, ServerEngine
 from polypref.engines.budget import Meter, Price
@@ -125,7 +125,7 @@ class _Plan:
                 written[code] = self._translate(generator, code, written[PIVOT], filters)
 
     def score(self, scorer: str) -> None:
-        if isinstance(self.recipe.score[scorer], LanguageRule | ImportedScores):
+        if isinstance(self.recipe.score[scorer], LanguageRule | ImportedScores | PairScores):
             return
         for code in self.build.languages:
             size = Size()
@@ -197,7 +197,7 @@ def probe_engines(build: Build, count: int) -> dict[str, Rate]:
         if code == PIVOT:
             rates |= _probe_translator(build, meter, prompts)
         for scorer, scoring in recipe.score.items():
-            if conversations and not isinstance(scoring, LanguageRule | ImportedScores):
+            if conversations and not isinstance(scoring, LanguageRule | ImportedScores | PairScores):
                 requests = [[Request(conversation)] for conversation in conversations]
                 _, seconds = _time_engine(build, meter, scoring, scorer, requests)
                 rates[scorer] = Rate(0.0, seconds=seconds)

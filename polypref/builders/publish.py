@@ -11,7 +11,7 @@ import polars as pl
 from polypref.builders.build import Build
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.models import describe_models
-from polypref.builders.recipe import PIVOT
+from polypref.builders.recipe import PIVOT, ImportedScores, PairScores
 from polypref.builders.tables.read import digest_table
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
@@ -20,6 +20,7 @@ from polypref.engines.address import public_urls
 from polypref.errors import Unavailable
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES
 from polypref.store.parts import Part
+from polypref.store.storage import read_json
 
 
 def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> Funnel:
@@ -180,6 +181,45 @@ def make_funnel(build: Build) -> Funnel:
             stages = {"prompts": build.workdir.table("prompts", "source", code, parts=build.parts)}
         for stage, parts in stages.items():
             funnel += _count_rows(stage, code, parts)
+    return funnel + _import_funnel(build)
+
+
+def _import_funnel(build: Build) -> Funnel:
+    """Count the rows of users' tables that became no row of a build: those in other languages, and scores."""
+    recipe = build.recipe
+    stages = {}
+    if recipe.translate and recipe.translate.imported:
+        stages["prompts/translated"] = "prompts"
+    for generator, completer in recipe.complete.generators.items():
+        if completer.table:
+            stages[f"completions/{generator}-native"] = f"{generator}-native"
+    funnel: Funnel = []
+    for table, stage in stages.items():
+        record = read_json(build.workdir.path / f"tables/{table}.json")
+        for code, reasons in record.get("left_out", {}).items():
+            funnel += stage_rows(stage, code, 0, reasons)[1:]  # without the count of kept rows
+    for scorer, config in recipe.score.items():
+        if isinstance(config, ImportedScores | PairScores):
+            funnel += _score_funnel(build, scorer)
+    return funnel
+
+
+def _score_funnel(build: Build, scorer: str) -> Funnel:
+    """Count the rows of imported scores by language: used, without a completion, or left out."""
+    record = read_json(build.workdir.path / f"tables/scores/{scorer}.json")
+    rows, left_out = record.get("rows", {}), record.get("left_out", {})
+    funnel: Funnel = []
+    for code in sorted({*rows, *left_out}):
+        used = 0
+        if code in build.languages:
+            infos = [
+                part.read_info() for part in chain.from_iterable(build.score_tables(scorer, code).values())
+            ]
+            used = sum(info.rows for info in infos if info is not None)
+        reasons = dict(left_out.get(code, {}))
+        if rows.get(code, 0) > used:
+            reasons["no_completion"] = rows[code] - used
+        funnel += stage_rows(f"{scorer} scores", code, used, reasons)
     return funnel
 
 

@@ -1,13 +1,13 @@
 """The recipe of a build, as YAML: one config for each stage, in the order in which a row passes them."""
 
-from pathlib import Path
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from polypref.builders.filters.apply import Filters
-from polypref.builders.tables.read import Table
-from polypref.config import Config, Operational
+from polypref.builders.tables.read import Import, Pairs, Rows, Table
+from polypref.config import Config, Name, Operational, merge_keys
 from polypref.engines.budget import Budget
 from polypref.engines.config import Generator, RewardModel, Translator, VllmRewardModel
 
@@ -38,7 +38,7 @@ class Translate(Config):
     """
 
     engine: Translator | None = None
-    imported: Table | None = Field(None, alias="import")
+    imported: Import | None = Field(None, alias="import")
     filters: Filters = Filters()
     back_translation: float | None = Field(None, gt=0, le=100)
 
@@ -58,27 +58,35 @@ class Translate(Config):
 
 
 class Completer(Config):
-    """One generator: an engine or a table of completions. With a `pivot` it writes in that language only.
+    """One generator: an engine, or a table of completions or of ready pairs.
+
+    With a `pivot` it writes in that language only.
 
     Its completions are then translated.
     """
 
     engine: Generator | None = None
-    imported: Table | None = Field(None, alias="import")
-    samples: int = Field(1, gt=0)
+    imported: Import | None = Field(None, alias="import")
+    pairs: Pairs | None = None
+    samples: int = Field(1, gt=0, le=1000)
     pivot: Literal["eng_Latn"] | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> "Completer":
-        if (self.engine is None) == (self.imported is None):
+        if [self.engine, self.imported, self.pairs].count(None) != 2:
             raise ValueError("expected either 'engine' or 'import'")
         return self
+
+    @property
+    def table(self) -> Table | None:
+        """The table that the completions come from, if there is one."""
+        return self.pairs.table if self.pairs else self.imported
 
 
 class Complete(Config):
     """The generators by name, and the filters of their completions."""
 
-    generators: dict[str, Completer] = Field(min_length=1)
+    generators: dict[Name, Completer] = Field(min_length=1)
     filters: Filters = Filters()
 
     @property
@@ -93,18 +101,48 @@ class LanguageRule(Config):
     kind: Literal["language_rule"]
 
 
-class ImportedScores(Config):
-    """Scores from a file, with the names of its columns; `id` is the prompt's id in its source."""
+class ImportedScores(Rows):
+    """Scores of completions from a table, with the names of its columns; `id` and `source` as in an import.
+
+    annotators: who gave the scores, for the cards.
+    """
 
     kind: Literal["import"]
-    path: Path
-    id: tuple[str, ...]
+    id: tuple[str, ...] = Field(min_length=1)
+    source: str | None = None
     language: str = "language"
     generator: str = "generator"
     score: str = "score"
+    annotators: Operational[Literal["human", "model"]] = "model"
+
+    @property
+    def table(self) -> Rows:
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.generator, self.score
 
 
-Scorer = Annotated[RewardModel | VllmRewardModel | LanguageRule | ImportedScores, Field(discriminator="kind")]
+class PairScores(Config):
+    """The scores of ready pairs."""
+
+    kind: Literal["pairs"]
+    generator: str
+    pairs: Pairs
+
+    @property
+    def annotators(self) -> str:
+        return self.pairs.annotators
+
+    @property
+    def table(self) -> Table:
+        return self.pairs.table
+
+
+Scorer = Annotated[
+    RewardModel | VllmRewardModel | LanguageRule | ImportedScores | PairScores, Field(discriminator="kind")
+]
 
 
 class Pair(Config):
@@ -129,7 +167,7 @@ class Publish(Config):
     Without a `license`, the cards name the one that follows from those of sources and models, if known.
     """
 
-    name: str
+    name: Name
     title: str
     license: str | None = None
     test_share: float = Field(0.1, ge=0, lt=1)
@@ -139,19 +177,43 @@ class Publish(Config):
 class Recipe(Config):
     """A whole build.
 
-    `throughput`: tokens per second by generator or scorer, or of `translate`, for `polypref plan`.
+    pairs: ready pairs, in place of a source of prompts, a generator, a scorer and the choice of pairs, which
+    the other sections may add to.
+    throughput: tokens per second by generator or scorer, or of `translate`, for `polypref plan`.
     """
 
     languages: Operational[tuple[str, ...]]
     seed: int = 0
+    pairs: Pairs | None = None
     prompts: Prompts
     translate: Translate | None = None
     complete: Complete
-    score: dict[str, Scorer] = Field(min_length=1)
+    score: dict[Name, Scorer] = Field(min_length=1)
     pair: Pair
     publish: Publish
     budget: Operational[Budget] = Budget()
     throughput: Operational[dict[str, float]] = Field({})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_pairs(cls, tree: Any) -> Any:
+        if not isinstance(tree, dict) or not tree.get("pairs"):
+            return tree
+        try:
+            pairs = Pairs.model_validate(tree["pairs"])
+        except ValidationError:  # raised again for the field, with its place
+            return tree
+        scorer = pairs.annotators
+        name = pairs.table.name
+        name = name.partition(".")[0] if pairs.table.path else name.rpartition("/")[2]
+        generator = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-") or "pairs"
+        sections = {
+            "prompts": {"sources": [pairs.table], "turns": "all"},
+            "complete": {"generators": {generator: {"pairs": pairs}}},
+            "score": {scorer: {"kind": "pairs", "generator": generator, "pairs": pairs}},
+            "pair": {"builder": "best-vs-worst", "scorer": scorer},
+        }
+        return merge_keys(sections, tree)
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Recipe":
@@ -159,9 +221,33 @@ class Recipe(Config):
             raise ValueError(
                 f"pair.scorer: unknown scorer '{self.pair.scorer}'; expected one of {', '.join(self.score)}"
             )
+        sources = dict.fromkeys(source.name for source in self.prompts.sources)
+        for place, table in self.imports().items():
+            if len(sources) > 1 and table.source is None:
+                raise ValueError(
+                    f"{place}: its ids may belong to {' or '.join(sources)}; "
+                    "expected `source`, which names one of them or a column"
+                )
+            if not table.id and any(source.id for source in self.prompts.sources):
+                raise ValueError(
+                    f"{place}: expected `id`: the prompts' ids are not the numbers of their rows"
+                )
         if self.complete.has_pivot and not (self.translate and self.translate.engine):
             raise ValueError("complete: a generator with a pivot needs translate.engine")
         return self
+
+    def imports(self) -> dict[str, Import | ImportedScores]:
+        """Return the tables whose rows belong to prompts of the sources, by their place in the recipe."""
+        tables: dict[str, Import | ImportedScores] = {}
+        if self.translate and self.translate.imported:
+            tables["translate.import"] = self.translate.imported
+        for name, completer in self.complete.generators.items():
+            if completer.imported:
+                tables[f"complete.generators.{name}.import"] = completer.imported
+        for name, scorer in self.score.items():
+            if isinstance(scorer, ImportedScores):
+                tables[f"score.{name}"] = scorer
+        return tables
 
     def translation_filters(self) -> dict[str, Filters]:
         """Return the filters of translated rows by table: `prompts`, and with a pivot `completions`."""

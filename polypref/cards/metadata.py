@@ -38,9 +38,10 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
         files[code] = entry["files"]
     files = {name: described for name, described in files.items() if described}
     rows = sum(file["rows"] for file in files.get("default", ()))
-    sources = []
+    sources, roles = [], []
     for build in facts["builds"].values():
         sources += build.get("source_datasets", ())
+        roles += [model["role"] for model in build.get("models", ())]
     tags = [*TAGS.get(facts["table"], ()), *(["multilingual"] if multilingual else [])]
     own: dict[str, Any] = {
         "language": sorted({LANGUAGES[code].short_code for code in languages}),
@@ -49,7 +50,7 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
         "size_categories": [_size_category(rows)],
         "task_categories": ["text-generation"],
         "multilinguality": ["multilingual" if multilingual else "monolingual"],
-        "annotations_creators": ["machine-generated"],
+        "annotations_creators": ["crowdsourced" if "human scores" in roles else "machine-generated"],
         "source_datasets": list(dict.fromkeys(sources)) or ["original"],
         "tags": list(dict.fromkeys([*tags, "synthetic", "polypref", *as_list(old.get("tags"))])),
         "configs": [_config(name, described) for name, described in files.items()],

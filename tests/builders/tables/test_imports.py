@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from polypref.builders.recipe import ImportedScores
-from polypref.builders.tables.imports import import_scores, read_by_language, split_into_parts
-from polypref.builders.tables.read import Table
+from polypref.builders.tables import imports
+from polypref.builders.tables.read import Import
 from tests.frames import rows_to_frame
 
 PROMPTS = rows_to_frame(
     [
-        {"prompt_id": f"{number:016x}", "language": "deu_Latn", "source_id": name, "rejected_by": reason}
+        {
+            "prompt_id": f"{number:016x}",
+            "language": "deu_Latn",
+            "source": "p.jsonl",
+            "source_id": name,
+            "rejected_by": reason,
+        }
         for number, (name, reason) in enumerate([("a", None), ("b", None), ("c", "empty"), ("d", None)])
     ],
     "prompts",
@@ -26,10 +32,11 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 def test_rows_find_their_prompts_or_say_why_not(tmp_path: Path) -> None:
     rows = [{"id": name, "text": "x", "language": "de"} for name in ("b", "a", "b", "c", "unknown")]
     rows.append({"id": "a", "text": "x", "language": "Klingon"})
-    table = Table(path=write(tmp_path / "t.jsonl", rows), text="text", id=("id",), language="language")
-    by_language = read_by_language(table)
-    assert {code: len(group) for code, group in by_language.items()} == {"deu_Latn": 5, "und": 1}
-    parts = split_into_parts(by_language["deu_Latn"], PROMPTS, 2)
+    table = Import(path=write(tmp_path / "t.jsonl", rows), text="text", id=("id",), language="language")
+    keyed = imports.read_import(table, ["p.jsonl"])
+    by_language, left_out = imports.split_by_language(keyed, ["deu_Latn"])
+    assert left_out == {"und": {"unknown_language": 1}}
+    parts = imports.split_into_parts(by_language["deu_Latn"], PROMPTS, 2)
     imported = [row for part in parts for row in part]
     assert sorted((row.row.place, row.rejected_by) for row in imported) == [
         ("t.jsonl:1", None),
@@ -76,7 +83,8 @@ def test_scores_are_matched_by_prompt_generator_and_language(tmp_path: Path) -> 
         ],
         "completions",
     )
-    scored = import_scores(config, "human")(completions, PROMPTS).sort("generator")
+    scores = imports.read_scores(config, ["p.jsonl"], ["deu_Latn"])
+    scored = imports.import_scores(scores.frame, "human", completions, PROMPTS).sort("generator")
     assert scored.select("prompt_id", "generator", "scorer", "score").rows() == [
         (f"{0:016x}", "strong", "human", 7.0),
         (f"{3:016x}", "weak", "human", 8.0),
