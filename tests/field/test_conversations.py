@@ -6,11 +6,16 @@ a cell), old `Sequence` features (structs of lists), OASST and Anthropic's hh-rl
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import polypref
 from polypref.builders.tables.texts import read_completion, read_messages, read_prompt, replace_texts
+from tests.field.builds import build, write_rows
+
+CHECKPOINTS = Path(polypref.__file__).parent / "demo/checkpoints"
 
 Q, A = "How do I sort a list?", "Call sorted."
 CHAT = [{"role": "user", "content": Q}, {"role": "assistant", "content": A}]
@@ -126,3 +131,32 @@ def test_the_answer_is_the_turn_that_follows_the_prompt() -> None:
     assert read_completion([*CHAT, CHAT[0], {"role": "gpt", "content": "b"}], [*CHAT, CHAT[0]]) == ("b", None)
     assert read_completion(CHAT[1:], CHAT[:1]) == (A, None)
     assert read_completion(A, CHAT[:1]) == (A, None)
+
+
+def test_a_conversation_that_the_template_refuses_does_not_end_a_build(tmp_path: Path) -> None:
+    # LlamaFactory#2962, #2529, smol-course#260, Automodel#3144
+    rows = [
+        [("human", "Hello!")],
+        [("gpt", "Hi, I am a bot."), ("human", "Hello!")],  # the assistant begins
+        [("human", "How warm is it?"), ("function_call", "{}"), ("observation", "7"), ("human", "Thanks!")],
+        [
+            ("human", "a"),
+            ("gpt", "b"),
+            ("gpt", "c"),
+            ("human", "d"),
+        ],  # joined: templates want turns to alternate
+    ]
+    conversations = [{"chat": [{"from": name, "value": text} for name, text in row]} for row in rows]
+    strong = {"kind": "hf", "model": str(CHECKPOINTS / "strong"), "sampling": {"max_tokens": 4}}
+    filters = dict.fromkeys(("wrong_language", "truncated", "empty"))
+    built = build(
+        tmp_path,
+        prompts={
+            "sources": [{"path": write_rows(tmp_path / "p.jsonl", conversations), "text": "chat"}],
+            "turns": "all",
+            "filters": filters,
+        },
+        complete={"generators": {"strong": {"engine": strong}}, "filters": filters},
+    )
+    assert built.counts("prompts") == {None: 4}
+    assert built.counts("strong-native") == {None: 2, "template_refused": 2}
