@@ -90,6 +90,8 @@ class Build:
         """Write the source prompts and count them; no engine is asked. Raises InputError as `make` does."""
         for table in self.recipe.imports().values():
             check_columns(table, *table.columns, *table.id)  # a mistake in them costs nothing yet
+        if self.recipe.pairs:
+            check_columns(self.recipe.pairs.table, *self.recipe.pairs.columns)
         self.prompt_counts = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.part_count(max(self.prompt_counts.values()))
         source_languages = ", ".join(self.prompt_counts)

@@ -189,6 +189,26 @@ def test_helpsteer3(tmp_path: Path) -> None:
     assert yaml.safe_load(card.split("---")[1])["annotations_creators"] == ["crowdsourced"]
 
 
+def test_of_pairs_with_the_same_id_the_first_counts(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "prompt": Q, "a": GOOD[Q], "b": BAD[Q], "sa": 5, "sb": 2},
+        {"id": 1, "prompt": Q, "a": BAD[Q], "b": GOOD[Q], "sa": 4, "sb": 3},
+    ]
+    table = {"text": "prompt", "id": ["id"]}
+    built = build_pairs(tmp_path, rows, table, answers=["a", "b"], scores=["sa", "sb"])
+    assert built.texts() == [(Q, GOOD[Q], BAD[Q])]
+    assert built.pairs["margin"].to_list() == [3.0]
+    assert built.counts("uf-native") == {None: 2, "duplicate": 2}
+    assert built.counts("model scores") == {None: 2, "duplicate": 2}
+
+
+def test_a_column_that_is_missing_is_named_before_anything_is_made(tmp_path: Path) -> None:
+    rows = [{"prompt": Q, "chosen": GOOD[Q], "rejected": BAD[Q]}]
+    with pytest.raises(InputError, match=r"uf\.jsonl: missing column 'score'"):
+        build_pairs(tmp_path, rows, {"text": "prompt"}, answers=["chosen", "rejected"], preference="score")
+    assert not (tmp_path / "work/tables").exists()
+
+
 def test_filters_of_a_build_apply_to_ready_pairs(tmp_path: Path) -> None:
     rows = [{"prompt": Q, "chosen": GOOD[Q], "rejected": BAD[Q] * 2000}]
     built = build_pairs(tmp_path, rows, {"text": "prompt"}, answers=["chosen", "rejected"])

@@ -249,7 +249,8 @@ def read_scores(
     """Return the scores of a table or of ready pairs in the languages `codes`, once each.
 
     Rows are left out as `missing_id`, `missing_score`, `not_a_number` (such as true), `not_finite`,
-    `duplicate`, or for their language. Raises InputError where a completion has two different scores.
+    `duplicate`, or for their language. Raises InputError where a completion has two different scores; of
+    ready pairs with the same id, whose answers differ, the first one counts.
     """
     left_out: defaultdict[str, Counter[str]] = defaultdict(Counter)
     scores: dict[tuple[object, ...], tuple[float, str]] = {}
@@ -262,7 +263,7 @@ def read_scores(
         if reason is None:
             key = (row.source, row.id, row.language, row.generator, row.sample)
             first, first_place = scores.setdefault(key, (score, row.place))
-            if first != score:
+            if first != score and isinstance(config, ImportedScores):
                 raise InputError(
                     f"{row.place}: score {score:g} of generator {row.generator!r} for id {row.id!r} in "
                     f"{row.language}, but {first:g} at {first_place}; expected one score for a completion"
