@@ -44,7 +44,12 @@ class Meter:
     """Counts what a work dir spends and keeps it in spent.json: `with Meter(budget, workdir) as meter: …`."""
 
     def __init__(self, budget: Budget, workdir: Workdir) -> None:
-        self.budget, self._path = budget, workdir.path / "spent.json"
+        self._bounds: dict[str, float] = {}
+        for name in FORMATS:
+            bound = getattr(budget, f"max_{name}")
+            if bound is not None:
+                self._bounds[name] = bound
+        self._path = workdir.path / "spent.json"
         saved = read_json(self._path)
         self._engines: dict[str, dict[str, Any]] = saved.get("engines", {})
         self._seconds_before = float(saved.get("seconds", 0.0))
@@ -95,8 +100,7 @@ class Meter:
         Before the first answer a few do, as a server is asked for many at once.
         """
         is_unknown = self._engines[engine.fingerprint]["calls"] == 0
-        is_bounded = self.budget.max_cost is not None or self.budget.max_tokens is not None
-        if is_unknown and is_bounded and calls > FIRST_CALLS:
+        if is_unknown and calls > FIRST_CALLS and {"cost", "tokens"} & set(self._bounds):
             return False
         return self._reached(engine, calls) is None
 
@@ -108,13 +112,15 @@ class Meter:
 
     def _reached(self, engine: Any, calls: int) -> str | None:
         """Say which budget is reached, as `calls` more calls do not fit in it; None if they fit."""
+        if not self._bounds:  # asked twice a call
+            return None
         spent = self._engines[engine.fingerprint]
         ratio = calls / spent["calls"] if spent["calls"] else 0.0
         tokens = spent["tokens"] + spent["prompt_tokens"]
         expected = {"cost": ratio * spent["cost"], "tokens": ratio * tokens, "hours": 0.0}
-        for name, more in expected.items():
-            bound, so_far = getattr(self.budget, f"max_{name}"), getattr(self, name)
-            if bound is None or (so_far < bound and so_far + more <= bound * (1 + ROUNDING)):
+        for name, bound in self._bounds.items():
+            more, so_far = expected[name], getattr(self, name)
+            if so_far < bound and so_far + more <= bound * (1 + ROUNDING):
                 continue
             unit = FORMATS[name]
             message = f"budget.max_{name} {bound:{unit}} is used up: {so_far:{unit}} spent"

@@ -109,6 +109,7 @@ class HttpEngine:
             else:
                 failures += 1
                 if failures > self.config.retries:
+                    self._show_wait("")
                     return replace(outcome, reason=reason)
                 if is_bounded:
                     self._show_wait(
