@@ -13,7 +13,7 @@ import polars as pl
 
 from polypref.errors import InputError
 
-SCHEMA_VERSION = 1  # of the published tables, stated in facts.json; raised when a column changes its meaning
+SCHEMA_VERSION = 2  # of the published tables, stated in facts.json; raised when a column changes its meaning
 
 NO_LANGUAGE = "und"  # the ISO 639-3 code of undetermined languages, for rows whose language is not known
 
@@ -85,11 +85,12 @@ TABLES: dict[str, pl.Schema] = {
     # Pairs in the work dir: a prompt without a pair says why.
     "ranked": pl.Schema({**_PAIR, "rejected_by": pl.String}),
     # Published completions, with their prompt and the scores of every scorer; rank 1 has the highest score.
+    # Prompt and completion are messages, which TRL's SFTTrainer takes.
     "candidates": pl.Schema(
         {
             **_COMPLETION,
             "prompt": MESSAGES,
-            "completion": pl.String,
+            "completion": MESSAGES,
             "scores": MEASURES,
             "rank": pl.Int32,
             "pivot_language": pl.String,

@@ -38,6 +38,8 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
         )
     funnel = make_funnel(build)
     facts = _facts(build, recipe_text) | {"funnel": funnel}
+    if build.recipe.complete.has_pivot and PIVOT not in build.languages:
+        facts["supporting"] = [PIVOT]  # what was written in English to be translated, for a trace
     folder = build.workdir.published
     for title, table, rows in (
         ("prompts", "prompts", kept_prompts(build)),
@@ -131,7 +133,11 @@ def _scored_completions(build: Build, code: str) -> pl.LazyFrame:
         .join(every_score, on=COMPLETION_KEY, how="left")
         .join(score, on=COMPLETION_KEY, how="left")
     )
-    return rows.with_columns(rank=pl.col("score").rank("min", descending=True).over(PROMPT_KEY))
+    answer = pl.struct(role=pl.lit("assistant"), content="completion")
+    return rows.with_columns(
+        rank=pl.col("score").rank("min", descending=True).over(PROMPT_KEY),
+        completion=pl.concat_list(answer),
+    )
 
 
 def rejected_rows(build: Build) -> dict[str, pl.LazyFrame]:

@@ -6,8 +6,10 @@ wrote there.
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from polypref.cards.folder import (
+    SPLITS,
     Facts,
     content_of,
     described_files,
@@ -15,6 +17,7 @@ from polypref.cards.folder import (
     merge_facts,
     parse_facts,
     publishable_facts,
+    whole_languages,
 )
 from polypref.cards.markers import as_list, split_card
 from polypref.cards.metadata import rows_by_split
@@ -33,26 +36,35 @@ def dataset_publication(
     from those of the languages that stay, and for a folder that was changed by hand.
     """
     facts = publishable_facts(folder, options.languages)
-    return Publication(
-        repo, "dataset", options, lambda snapshot: _contents(snapshot, folder, facts, related or {})
-    )
+
+    def contents_of(snapshot: Snapshot) -> Contents:
+        return _contents(snapshot, folder, facts, related or {}, options.replace)
+
+    return Publication(repo, "dataset", options, contents_of)
 
 
-def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[str, Pushed]) -> Contents:
+def _contents(
+    snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[str, Pushed], replace: bool
+) -> Contents:
     """Return the folder's files, with facts.json and the card merged with those of the repository."""
     repo = snapshot.repo
     published, card = snapshot.read("facts.json"), snapshot.read("README.md")
     old = parse_facts(published, f"{repo}: facts.json") if published else None
-    if old is None:
-        _refuse_foreign_configs(card, repo, facts)
+    facts = _without_unneeded(facts, old)
+    _refuse_foreign_configs(card, repo, facts, old, replace)
     pointers = dict(old["related"]) if old else {}
     for name, pushed in related.items():
         pointers[name] = _pointer(pushed, pointers.get(name))
-    new = merge_facts(old, {**facts, "name": repo, "related": pointers})
+    merged = merge_facts(old, {**facts, "name": repo, "related": pointers}, replace)
+    new = {
+        **merged,
+        "languages": {code: entry for code, entry in merged["languages"].items() if entry["files"]},
+    }
     draft = folder / "README.md"
     written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
     files = {file["path"]: file["sha256"] for file in described_files(facts)}
-    folders = tuple(f"data/{code}/" for code in facts["languages"])
+    # `CODE/` is where Dataset.push_to_hub writes a config.
+    folders = tuple(f"{parent}{code}/" for code in facts["languages"] for parent in ("data/", ""))
     shards = [path for path in snapshot.files if path.startswith(folders) and path.endswith(".parquet")]
     languages = list(facts["languages"])
     names = ", ".join(languages) if len(languages) <= 3 else f"{len(languages)} languages"
@@ -62,12 +74,26 @@ def _contents(snapshot: Snapshot, folder: Path, facts: Facts, related: Mapping[s
         documents=written,
         stale=tuple(path for path in shards if path not in files),
         message=f"Publish {facts['table']}: {names}",
-        row_changes=_row_changes(old, new),
+        changes=_row_changes(old, new),
+        removals=_removals(old, merged),
+        warnings=_missing_splits(facts, new),
         digest=content_of(new),
     )
 
 
-def _refuse_foreign_configs(card: str | None, repo: str, facts: Facts) -> None:
+def _without_unneeded(facts: Facts, old: Facts | None) -> Facts:
+    """Return facts.json without supporting languages of which the repository has as many rows or all."""
+    languages = {}
+    for code, entry in facts["languages"].items():
+        unneeded = code in whole_languages(old) or _removals(old, {"languages": {code: entry}})
+        if not (entry.get("supporting") and unneeded):
+            languages[code] = entry
+    return {**facts, "languages": languages}
+
+
+def _refuse_foreign_configs(
+    card: str | None, repo: str, facts: Facts, old: Facts | None, replace: bool
+) -> None:
     """Raise InputError if the repository has configs of our names that polypref did not publish.
 
     Publishing would replace them.
@@ -75,10 +101,14 @@ def _refuse_foreign_configs(card: str | None, repo: str, facts: Facts) -> None:
     header, _, _ = split_card(card or "")
     for config in as_list(header.get("configs")):
         name = config.get("config_name", "default")
-        if name == "default" or name in facts["languages"]:
+        if old is None and (name == "default" or name in facts["languages"]):
             raise InputError(
                 f"{repo}: holds a config {name!r} but no facts.json; expected a repository published by "
                 "polypref, or a new one"
+            )
+        if old and name in facts["languages"].keys() - old["languages"].keys() and not replace:
+            raise InputError(
+                f"{repo}: holds a config {name!r} that polypref did not publish; --replace removes it"
             )
 
 
@@ -102,4 +132,28 @@ def _row_changes(old: Facts | None, new: Facts) -> tuple[str, ...]:
         for split, rows in sorted(rows_by_split(entry["files"]).items()):
             if rows != old_rows[split]:
                 lines.append(f"{code} {split}: {old_rows[split]:,} -> {rows:,} rows")
+    return tuple(lines)
+
+
+def _removals(old: Facts | None, new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the languages and splits of `old` that have fewer rows in `new`, with both numbers."""
+    removals = []
+    for code, entry in sorted(new["languages"].items()):
+        if old is None or code not in old["languages"]:
+            continue
+        rows = rows_by_split(entry["files"])
+        for split, old_rows in rows_by_split(old["languages"][code]["files"]).items():
+            if rows[split] < old_rows:
+                removals.append(f"{code} {split} {old_rows:,} -> {rows[split]:,}")
+    return tuple(removals)
+
+
+def _missing_splits(facts: Facts, new: Facts) -> tuple[str, ...]:
+    """Return a line for each language that is published without a split which other languages have."""
+    lines = []
+    for split in SPLITS:
+        having = {file["path"].split("/")[1] for file in described_files(new) if file["split"] == split}
+        missing = [code for code in facts["languages"] if code in new["languages"] and code not in having]
+        if having and missing:
+            lines.append(f"{', '.join(missing)}: no rows in split {split!r}, which other languages have")
     return tuple(lines)

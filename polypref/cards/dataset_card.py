@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from polypref.cards.charts import score_pictures
 from polypref.cards.funnel import FunnelRow, counts_by_language, kept_by_language, reasons, stages
 from polypref.cards.licences import licensed_parts
@@ -41,6 +43,8 @@ def dataset_card(
     """
     old, above, below = split_card(existing or "")
     draft_old, draft_above, draft_below = split_card(draft or "")
+    for key in ("configs", "dataset_info"):
+        draft_old.pop(key, None)  # a draft may have languages that are not published now
     if not (above + below).strip():
         above, below = draft_above, draft_below
     body = render("dataset_card.md", _values(facts, repo or facts["name"]))
@@ -50,10 +54,14 @@ def dataset_card(
 def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
     """Return the values of the template."""
     table, builds = facts["table"], facts["builds"]
-    languages = {code: facts["languages"][code] for code in by_name(facts["languages"])}
-    lineages = _lineages(facts)
+    languages = {}
+    for code in by_name(facts["languages"]):
+        if facts["languages"][code]["files"]:
+            languages[code] = facts["languages"][code]
+    lineages = _lineages(languages, builds)
+    repo = re.sub(r"[^\w./-]+", "-", repo)  # of a folder it is the recipe's `publish.name`
     pairs_repo = re.sub(f"-({'|'.join(BESIDE)})$", "", repo)
-    examples = [code for code, entry in languages.items() if entry["files"] and code != "eng_Latn"]
+    examples = [code for code in languages if code != "eng_Latn"]
     return {
         **facts,
         "title": table_title(facts),
@@ -62,6 +70,8 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
         # The pairs name the commits of the other tables; the other tables, published first, name the pairs.
         "pairs_repo": pairs_repo if table != "pairs" and pairs_repo != repo and "/" in repo else None,
         "languages": languages,
+        "language_notes": _language_notes(languages),
+        "supporting": [code for code, entry in languages.items() if entry.get("supporting")],
         "example": LANGUAGES[examples[0] if examples else "eng_Latn"],
         "sizes": _size_table(languages),
         "funnel": _funnel_table(facts["funnel"]),
@@ -72,17 +82,66 @@ def _values(facts: Mapping[str, Any], repo: str) -> dict[str, Any]:
         "columns": list(TABLES[table]),
         "sources": _source_revisions(builds),
         "lineages": lineages,
+        "more": _recipe_changes(facts, lineages),
         "mixtures": list(NAMED),
         "parts": [(name, license or "not known") for name, license in licensed_parts(facts)],
     }
 
 
-def _lineages(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return every build with its `id` and the `codes` of the languages that it made."""
+def _lineages(languages: Languages, builds: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return every build with its `id`, the `codes` of its languages, and the `fence` around its recipe."""
     codes: dict[str, list[str]] = {}
-    for code, entry in facts["languages"].items():
+    for code, entry in sorted(languages.items()):
         codes.setdefault(entry["build"], []).append(code)
-    return [{**facts["builds"][lineage], "id": lineage, "codes": codes[lineage]} for lineage in codes]
+    lineages = []
+    for lineage in codes:
+        recipe = builds[lineage]["recipe"]
+        fence = "`" * max(4, 1 + max(map(len, re.findall("`+", recipe)), default=0))
+        lineages.append({**builds[lineage], "id": lineage, "codes": codes[lineage], "fence": fence})
+    return lineages
+
+
+def _language_notes(languages: Languages) -> dict[str, list[str]]:
+    """Return {note: names of the languages that it is about}."""
+    notes: dict[str, list[str]] = {}
+    for code, entry in languages.items():
+        for note in entry.get("notes", ()):
+            notes.setdefault(note, []).append(LANGUAGES[code].name)
+    return notes
+
+
+def _recipe_changes(facts: Mapping[str, Any], lineages: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return how the first recipe of the page is run elsewhere.
+
+    `pins` are lines of YAML over it: the published prompts as its source, and the models' commits.
+    `local` are the names of its models that were folders on the builder's machine.
+    """
+    build = next((lineage for lineage in lineages if lineage["recipe"]), None)
+    if build is None:
+        return {"pins": [], "local": []}
+    pins: dict[str, Any] = {}
+    prompts = facts["related"].get("prompts")
+    if prompts:
+        source = {"repo": prompts["repo"], "revision": prompts["commit"], "split": "train+test"}
+        english = "eng_Latn" in facts["languages"]
+        columns = {"config": "eng_Latn" if english else build["codes"][0], "text": "prompt_en"}
+        pins["prompts"] = {"sources": [{**source, **columns, "id": ["prompt_id"]}]}
+    local = []
+    for model in build["models"]:
+        pin = {"revision": model["revision"]}
+        if model["revision"].startswith("sha256:"):
+            local.append(model["name"])
+        elif not re.fullmatch("[0-9a-f]{40}", model["revision"]):
+            continue
+        elif model["role"] == "translator":
+            pins["translate"] = {"engine": pin}
+        elif model["role"] == "generator":
+            generators = pins.setdefault("complete", {"generators": {}})["generators"]
+            generators[model["name"]] = {"engine": pin}
+        elif model["role"] == "reward model":
+            pins.setdefault("score", {})[model["name"]] = pin
+    text = yaml.safe_dump(pins, sort_keys=False, allow_unicode=True) if pins else ""
+    return {"pins": text.splitlines(), "local": local}
 
 
 def _names(languages: Languages, key: str) -> list[str]:
@@ -161,7 +220,7 @@ def _score_table(languages: Languages) -> Table | None:
             row += [values.get(quantile) for quantile in SHOWN_QUANTILES]
         if pairs:
             count = sum(file["rows"] for file in entry["files"])
-            row.append(f"{entry['chosen_longer'] / count:.1%}" if count else None)
+            row.append(f"{entry['chosen_longer'] / count:.1%}")
         rows.append(row)
     return {"names": names, "head": [*head, "chosen is longer"] if pairs else head, "rows": rows}
 

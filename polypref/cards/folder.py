@@ -32,7 +32,7 @@ BUILD: Mapping[str, Any] = {
     "source_licenses": {},
     "source_datasets": [],
 }
-REQUIRED = ("table", "test_share", "license", "builds", "languages")
+REQUIRED = ("table", "title", "test_share", "license", "builds", "languages")
 
 SPLITS = ("train", "test")
 ROWS_PER_FILE = 200_000
@@ -47,7 +47,8 @@ def write_dataset(
     facts: name, title, license (None: the one that follows from its parts), test_share, recipe (YAML text),
     models (role, name, model, revision, settings, license), sources (names), source_revisions ({source:
     sha256 or commit}), source_licenses ({source: licence}), source_datasets (ids on the Hub), notes, funnel
-    (rows as in cards/funnel.py, also of languages that are not in `frames`).
+    (rows as in cards/funnel.py, also of languages that are not in `frames`), supporting (languages of which
+    `frames` has only rows that those of others were made from; they never replace a whole language).
 
     The same input gives the same bytes. A language without rows has no files.
 
@@ -55,6 +56,9 @@ def write_dataset(
     in one dataset with those of the folder.
     """
     old = read_facts(folder)
+    whole = whole_languages(old)
+    supporting = whole.intersection(facts.get("supporting", ()))
+    frames = {code: rows for code, rows in frames.items() if code not in supporting}
     # Conflicts with the folder's languages are found before a file is written.
     merge_facts(old, new_facts(table, facts, {code: {} for code in frames}))
     languages: dict[str, Any] = {}
@@ -95,6 +99,11 @@ def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]
     """
     build = {key: facts.get(key) or default for key, default in BUILD.items()}
     lineage = hash16(build)
+    entries = {}
+    for code, language in languages.items():
+        entries[code] = {"build": lineage, **language}
+        if code in facts.get("supporting", ()):
+            entries[code]["supporting"] = True
     new = {
         "schema_version": SCHEMA_VERSION,
         "table": table,
@@ -107,7 +116,7 @@ def new_facts(table: str, facts: Mapping[str, Any], languages: Mapping[str, Any]
         "related": dict(facts.get("related", {})),
         "funnel": list(facts.get("funnel", ())),
         "builds": {lineage: build},
-        "languages": {code: {"build": lineage, **language} for code, language in languages.items()},
+        "languages": entries,
     }
     if not new["license"]:
         # A folder may lack a licence; publishing it then raises this error.
@@ -122,19 +131,21 @@ def read_facts(folder: Path) -> Facts | None:
     return parse_facts(path.read_text("utf-8"), str(path)) if path.exists() else None
 
 
-def require_facts(folder: Path) -> Facts:
-    """Return the folder's facts.json. Raises InputError if it has none."""
+def require_facts(folder: Path, name: str | None = None) -> Facts:
+    """Return the folder's facts.json. Raises InputError, about `name` or the folder, if it has none."""
     facts = read_facts(folder)
     if facts is None:
-        raise InputError(f"{folder}: no facts.json; expected the folder of a published dataset")
+        pairs = folder / "published" / "pairs"
+        hint = f"; this run has one in {pairs}" if pairs.is_dir() else ""
+        raise InputError(f"{name or folder}: no facts.json; expected a dataset published by polypref{hint}")
     return facts
 
 
 def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> Facts:
     """Return the folder's facts.json, of these languages alone.
 
-    Raises InputError: no facts.json, a language that it does not have, licences in conflict, or a file
-    that is not the one described.
+    Raises InputError: no facts.json, a language that it does not have, no rows, licences in conflict, or a
+    file that is not the one described.
     """
     facts = require_facts(folder)
     if languages is not None:
@@ -147,6 +158,8 @@ def publishable_facts(folder: Path, languages: Sequence[str] | None = None) -> F
             "languages": {code: facts["languages"][code] for code in languages},
             "funnel": without_languages(facts["funnel"], others),
         }
+    if not described_files(facts):
+        raise InputError(f"{folder}: no rows to publish in {', '.join(facts['languages']) or 'any language'}")
     for file in described_files(facts):
         path = folder / file["path"]
         size = path.stat().st_size if path.is_file() else None
@@ -164,16 +177,22 @@ def parse_facts(text: str, where: str) -> Facts:
         raise InputError(f"{where}: not JSON: {error}") from None
     if not isinstance(facts, dict) or any(key not in facts for key in REQUIRED):
         raise InputError(f"{where}: found another layout; expected {', '.join(REQUIRED)}")
+    for code, entry in facts["languages"].items():
+        if not {"build", "files"} <= set(entry):
+            raise InputError(f"{where}: languages.{code}: expected build and files")
     version = facts.get("schema_version", SCHEMA_VERSION)
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{where}: schema version {version}; this polypref reads up to {SCHEMA_VERSION}, so upgrade it"
         )
-    return {"columns": {}, "related": {}, "funnel": [], **facts}
+    return {"columns": {}, "related": {}, "funnel": [], "notes": [], **facts}
 
 
-def merge_facts(old: Facts | None, new: Facts) -> Facts:
+def merge_facts(old: Facts | None, new: Facts, replace: bool = False) -> Facts:
     """Return `new`, with the languages of `old` that it does not replace.
+
+    Where languages of `old` stay, so do its title and notes, unless `replace` is set: what the maker of one
+    language states is not about all of them. New notes become notes of the new languages.
 
     Raises InputError if the two cannot be one dataset: they differ in table, column, share of test prompts or
     licence.
@@ -184,6 +203,12 @@ def merge_facts(old: Facts | None, new: Facts) -> Facts:
     if not kept:
         return new
     _check_mergeable(old, new)
+    if not replace:
+        notes = [note for note in new["notes"] if note not in old["notes"]]
+        own = {
+            code: {**entry, "notes": notes} if notes else entry for code, entry in new["languages"].items()
+        }
+        new = {**new, "title": old["title"], "notes": old["notes"], "languages": own}
     languages = dict(sorted({**kept, **new["languages"]}.items()))
     used = {entry["build"] for entry in languages.values()}
     builds = sorted({**old["builds"], **new["builds"]}.items())
@@ -195,7 +220,6 @@ def merge_facts(old: Facts | None, new: Facts) -> Facts:
         **new,
         "related": {**old["related"], **new["related"]},
         "funnel": sorted(funnel, key=lambda row: row["language"]),
-        "notes": list(dict.fromkeys([*new["notes"], *old["notes"]])),
         "builds": {lineage: build for lineage, build in builds if lineage in used},
         "languages": languages,
     }
@@ -217,6 +241,12 @@ def _check_mergeable(old: Facts, new: Facts) -> None:
             )
 
 
+def whole_languages(facts: Facts | None) -> set[str]:
+    """Return the languages of facts.json but those that only have rows which others were made from."""
+    languages = facts["languages"] if facts else {}
+    return {code for code, entry in languages.items() if not entry.get("supporting")}
+
+
 def described_files(facts: Facts) -> list[Mapping[str, Any]]:
     """Return the entries of all parquet files in facts.json."""
     files = []
@@ -228,34 +258,6 @@ def described_files(facts: Facts) -> list[Mapping[str, Any]]:
 def content_of(facts: Facts) -> str:
     """Return a digest of all rows that facts.json describes."""
     return content_sha256(described_files(facts))[:16]
-
-
-def parquet_files(
-    folder: Path, languages: Sequence[str] | None = None, split: str | None = None
-) -> list[Path]:
-    """Return the parquet files of a published folder, in the order of languages and shards.
-
-    languages: FLORES codes; all by default.
-
-    Raises InputError if the folder is not a published dataset, or lacks a language or split.
-    """
-    facts = require_facts(folder)
-    paths: dict[str, list[Path]] = {}
-    for code, entry in facts["languages"].items():
-        files = [file for file in entry["files"] if split in (None, file["split"])]
-        paths[code] = [folder / file["path"] for file in files]
-    where = f" in split {split!r}" if split else ""
-    for code in languages or ():
-        if not paths.get(code):
-            present = ", ".join(code for code, files in paths.items() if files)
-            raise InputError(f"{folder}: no rows of {code!r}{where}; found {present}")
-    selected = []
-    for code in languages or paths:
-        selected += paths[code]
-    if not selected:
-        expected = f"; expected {' or '.join(SPLITS)}" if split else ""
-        raise InputError(f"{folder}: no rows{where}{expected}")
-    return selected
 
 
 def arrow_schema(table: str) -> Any:

@@ -57,7 +57,11 @@ def split_card(card: str) -> tuple[dict[str, Any], str, str]:
 
 
 def join_card(header: Mapping[str, Any], above: str, generated: str, below: str) -> str:
-    """Return the card whose parts are these; the inverse of `split_card`."""
+    """Return the card whose parts are these; the inverse of `split_card`.
+
+    A marker line that a recipe has in its text is not one in the card.
+    """
+    generated = generated.replace("<!-- polypref: generated", "<!- polypref: generated")
     metadata = yaml.safe_dump(dict(header), sort_keys=False, allow_unicode=True, width=1000)
     return f"---\n{metadata}---\n{above}{START}\n\n{generated.strip()}\n\n{END}\n{below}"
 

@@ -36,8 +36,7 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
     for code, entry in languages.items():
         files["default"] += entry["files"]
         files[code] = entry["files"]
-    files = {name: described for name, described in files.items() if described}
-    rows = sum(file["rows"] for file in files.get("default", ()))
+    rows = sum(file["rows"] for file in files["default"])
     sources, roles = [], []
     for build in facts["builds"].values():
         sources += build.get("source_datasets", ())
@@ -54,7 +53,7 @@ def dataset_metadata(facts: Mapping[str, Any], old: Mapping[str, Any]) -> dict[s
         "source_datasets": list(dict.fromkeys(sources)) or ["original"],
         "tags": list(dict.fromkeys([*tags, "synthetic", "polypref", *as_list(old.get("tags"))])),
         "configs": [_config(name, described) for name, described in files.items()],
-        "dataset_info": [_info(name, described, facts["table"]) for name, described in files.items()],
+        "dataset_info": [_info(name, described, facts["table"]) for name, described in files.items() if rows],
     }
     if not own["license"]:
         del own["license"]
@@ -105,8 +104,10 @@ def _splits(files: Sequence[File]) -> dict[str, list[File]]:
 
 
 def _config(name: str, files: Sequence[File]) -> dict[str, Any]:
+    """Return a config; without files one that matches none, or the loader would read facts.json as rows."""
     folder = "*" if name == "default" else name
-    data_files = [{"split": split, "path": f"data/{folder}/{split}-*.parquet"} for split in _splits(files)]
+    splits = list(_splits(files)) or ["train"]
+    data_files = [{"split": split, "path": f"data/{folder}/{split}-*.parquet"} for split in splits]
     default = {"default": True} if name == "default" else {}
     return {"config_name": name, **default, "data_files": data_files}
 

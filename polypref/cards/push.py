@@ -28,7 +28,7 @@ class Options:
 
     languages: FLORES codes; all of the folder's by default. private: for repositories that do not exist
     yet. pr: open a pull request. revision: the branch to commit to, created if missing. message: the
-    title of the commit.
+    title of the commit. replace: allow a publication that removes rows.
     """
 
     languages: tuple[str, ...] | None = None
@@ -37,6 +37,7 @@ class Options:
     pr: bool = False
     revision: str | None = None
     message: str | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Contents:
 
     files: {path in `folder` and in the repository: the SHA-256 that the file must still have when it is
     uploaded}. documents: files that are written for this repository. stale: files to delete.
-    message: the title of the commit. row_changes: lines about rows for a dry run.
+    message: the title of the commit. changes: lines about rows for a dry run. removals: languages and splits
+    that lose rows. warnings: lines to show before anything is published.
     """
 
     folder: Path
@@ -89,7 +91,9 @@ class Contents:
     documents: Mapping[str, bytes]
     stale: tuple[str, ...]
     message: str
-    row_changes: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
+    removals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     digest: str = ""
 
 
@@ -115,7 +119,9 @@ class Plan:
             sign = "~" if path in self.snapshot.files else "+"
             lines.append(f"  {sign} {path} ({operation.upload_info.size:,} bytes)")
         lines += [f"  - {path}" for path in stale]
-        lines += [f"  {line}" for line in self.contents.row_changes]
+        lines += [f"  {line}" for line in (*self.contents.changes, *self.contents.warnings)]
+        if self.contents.removals:
+            lines.append(f"  rows are removed, which needs --replace: {', '.join(self.contents.removals)}")
         before = (self.snapshot.read("README.md") or "").splitlines()
         after = self.contents.documents["README.md"].decode().splitlines()
         diff = unified_diff(before, after, "README.md", "README.md", lineterm="", n=0)
@@ -150,6 +156,17 @@ class Publication:
         """Return what `push` would change, without changing anything."""
         return call_hub(self.repo, self.options.revision, lambda: self._plan(self._find_head()))
 
+    def check(self) -> None:
+        """Raise the InputErrors of `push` that depend on what the Hub has; print the contents' warnings."""
+
+        def attempt() -> Contents:
+            return self.contents_of(self._snapshot(self._find_head()))
+
+        contents = call_hub(self.repo, self.options.revision, attempt)
+        self._refuse_removals(contents)
+        for line in contents.warnings:
+            print(f"{self.repo}: {line}")
+
     @property
     def _api(self) -> "HfApi":
         from huggingface_hub import HfApi
@@ -161,6 +178,7 @@ class Publication:
 
         head = self._prepare_head()
         plan = self._plan(head)
+        self._refuse_removals(plan.contents)
         digest = plan.contents.digest
         if plan.is_empty():
             page = f"{self._api.endpoint}/{'datasets/' if self.kind == 'dataset' else ''}{self.repo}"
@@ -183,15 +201,25 @@ class Publication:
         url = str(info.pr_url if self.options.pr else info.commit_url)
         return Pushed(self.repo, url, info.oid, True, digest)
 
-    def _plan(self, head: str | None) -> Plan:
-        from huggingface_hub import CommitOperationAdd
+    def _refuse_removals(self, contents: Contents) -> None:
+        if contents.removals and not self.options.replace:
+            rows = ", ".join(contents.removals)
+            raise InputError(f"{self.repo}: rows would be removed ({rows}); --replace removes them")
+
+    def _snapshot(self, head: str | None) -> Snapshot:
         from huggingface_hub.hf_api import RepoFile
 
         tree: Iterable[object] = ()
         if head:
             tree = self._api.list_repo_tree(self.repo, recursive=True, revision=head, repo_type=self.kind)
         files = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
-        snapshot = Snapshot(self.repo, self.kind, head, files)
+        return Snapshot(self.repo, self.kind, head, files)
+
+    def _plan(self, head: str | None) -> Plan:
+        from huggingface_hub import CommitOperationAdd
+
+        snapshot = self._snapshot(head)
+        files = snapshot.files
         contents = self.contents_of(snapshot)
         upload = {}
         for path, content in contents.documents.items():

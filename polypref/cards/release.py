@@ -15,7 +15,7 @@ from polypref.cards.checkpoint import (
 )
 from polypref.cards.dataset import dataset_publication
 from polypref.cards.dataset_card import BESIDE
-from polypref.cards.folder import publishable_facts, read_facts
+from polypref.cards.folder import described_files, read_facts
 from polypref.cards.push import Kind, Options, Plan, Pushed
 from polypref.cards.retries import call_hub
 from polypref.errors import InputError
@@ -42,8 +42,8 @@ def run_datasets(run: Path, repo: str, rejected: bool = False) -> list[tuple[str
         )
     datasets = []
     for table in BESIDE:
-        wanted = rejected or table != "rejected"
-        if wanted and read_facts(published / table) is not None:
+        facts = read_facts(published / table)
+        if facts and (table != "rejected" or (rejected and described_files(facts))):
             datasets.append((table, published / table, f"{repo}-{table}"))
     return [*datasets, ("pairs", published / "pairs", repo)]
 
@@ -85,10 +85,11 @@ def publish_run(
     Hub keeps failing.
     """
     datasets, checkpoints = run_datasets(run, repo, rejected), _checkpoints(run, repo, models)
-    for _, folder, _ in datasets:
-        publishable_facts(folder, options.languages)
     for folder, _ in checkpoints:
         checkpoint_facts(folder)
+    publications = [dataset_publication(folder, name, options) for _, folder, name in datasets]
+    for publication in publications:
+        publication.check()
     pushed: dict[str, Pushed] = {}
     items: list[tuple[str, Kind]] = []
     for table, folder, name in datasets:

@@ -24,12 +24,25 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     )
     environment.globals["LANGUAGES"] = LANGUAGES
     environment.filters |= {
+        "line": one_line,
         "cell": format_cell,
+        "code": format_code,
         "number": format_number,
         "share": "{:.1%}".format,
         "gain": "{:+.1%}".format,
     }
     return environment.get_template(template).render(values)
+
+
+def one_line(text: str) -> str:
+    """Return text from a recipe as one line in which no HTML, heading, list or marker line can begin."""
+    return " ".join(text.split()).replace("<", "&lt;")
+
+
+def format_code(text: str) -> str:
+    """Return text from a recipe as code within a line or a cell."""
+    code = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    return f"`{code}`"
 
 
 def format_number(value: float | None) -> str:
@@ -43,7 +56,7 @@ def format_cell(value: str | float | None) -> str:
     """Return the text of a cell in a Markdown table: counts with separators, other numbers shortened."""
     match value:
         case str():
-            return value.replace("|", "\\|")
+            return one_line(value).replace("|", "\\|").replace("[", "\\[")
         case int():
             return f"{value:,}"
         case _:

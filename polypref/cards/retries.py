@@ -29,6 +29,7 @@ def call_hub(repo: str, revision: str | None, attempt: Callable[[], T]) -> T:
     messages name `repo` and `revision`.
     """
     from httpx2 import HTTPError  # the library that huggingface_hub speaks HTTP with
+    from huggingface_hub.errors import RevisionResolutionError
 
     failures = 0
     while True:
@@ -36,7 +37,7 @@ def call_hub(repo: str, revision: str | None, attempt: Callable[[], T]) -> T:
             return attempt()
         except PolyprefError:
             raise
-        except (HTTPError, OSError, RuntimeError, ValueError) as error:
+        except (HTTPError, OSError, RuntimeError, ValueError, RevisionResolutionError) as error:
             cause = _cause(error)
             failures += 1
             if failures == ATTEMPTS or not _is_transient(cause):
@@ -54,14 +55,18 @@ def _cause(error: Exception) -> Exception:
 
 def _is_transient(error: Exception) -> bool:
     from httpx2 import HTTPError
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub import is_offline_mode
+    from huggingface_hub.errors import LocalEntryNotFoundError, RevisionResolutionError
 
+    if is_offline_mode():
+        return False
     status = _status(error)
     if status is not None:
         # 409 and 412: another commit came first.
         return status in (409, 412, 429) or status >= 500
     # A failing proxy answers in HTML, where JSON is expected.
-    return isinstance(error, HTTPError | LocalEntryNotFoundError | ConnectionError | json.JSONDecodeError)
+    transient = (HTTPError, LocalEntryNotFoundError, RevisionResolutionError, ConnectionError)
+    return isinstance(error, (*transient, json.JSONDecodeError))
 
 
 def _status(error: Exception) -> int | None:
@@ -88,14 +93,20 @@ def _one_line_error(error: Exception, repo: str, revision: str | None) -> Polypr
 
 
 def _describe(error: Exception, revision: str | None) -> str:
+    from huggingface_hub import is_offline_mode
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
+        LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
+        RevisionResolutionError,
     )
 
     match error:
+        case ConnectionError() | LocalEntryNotFoundError() | RevisionResolutionError() if is_offline_mode():
+            at = f" at revision {revision!r}" if revision else ""
+            return f"not in the cache{at}, and HF_HUB_OFFLINE is set; load it once with the Hub in reach"
         case HFValidationError():
             return "neither a folder nor a repository's name; expected ORG/NAME"
         case GatedRepoError():

@@ -44,7 +44,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], console: "Console") -> None:
         texts = {}
         values = []
         for name, value in row.items():
-            if _is_messages(value) or name == "completion":
+            if _is_messages(value):
                 texts[name] = value
             elif value is not None and not isinstance(value, list):
                 values.append(f"{name} {format_number(value) if isinstance(value, float) else value}")

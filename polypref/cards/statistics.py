@@ -25,7 +25,7 @@ _MEASURED: Mapping[str, Mapping[str, pl.Expr]] = {
     "prompts": {"prompt_characters": _characters("prompt")},
     "candidates": {
         "prompt_characters": _characters("prompt"),
-        "completion_characters": pl.col("completion").str.len_chars(),
+        "completion_characters": _characters("completion"),
     },
     "rejected": {"text_characters": _characters("messages")},
     "pairs": {

@@ -41,19 +41,24 @@ def publish(
         str | None, typer.Option(metavar="BRANCH", help="The branch to publish to, created if missing.")
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="NAME", help="A tag for the published commits.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also remove rows that the Hub has and this folder lacks.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would change: files, rows, lines of the card.")
     ] = False,
 ) -> None:
     """Push a run to the Hub, one commit per repository.
 
-    Languages that the run does not have, and text that people added to the card, stay. Safe to re-run after
-    any failure; finished work is skipped.
+    Languages that the run does not have, and text that people added to the card, stay. A publication that
+    would remove rows needs --replace. Safe to re-run after any failure; finished work is skipped.
     """
     from polypref.cards.push import Options
     from polypref.cards.release import plan_run, publish_run
 
-    options = Options(language_codes(languages), private, "auto" if gated else None, pr, revision)
+    options = Options(
+        language_codes(languages), private, "auto" if gated else None, pr, revision, replace=replace
+    )
     if dry_run:
         for plan in plan_run(folder, repo, options, rejected=rejected, models=models):
             print("\n".join(plan.lines()))

@@ -127,7 +127,7 @@ def test_scored_completions_and_rejections_are_laid_out_for_publication(tmp_path
         "chosen_sample": "sample",
     }
     joined = pairs.join(completions, left_on=list(keys), right_on=list(keys.values()), how="left")
-    assert joined["completion"].to_list() == [messages[0]["content"] for messages in pairs["chosen"]]
+    assert joined["completion"].to_list() == pairs["chosen"].to_list()
     assert joined["chosen_tokens"].to_list() == joined["tokens"].to_list()
 
 

@@ -117,7 +117,7 @@ def make_candidates(pairs: pl.DataFrame) -> pl.DataFrame:
                     "origin": pair[f"{side}_origin"],
                     "sample": 0,
                     "prompt": pair["prompt"],
-                    "completion": pair[side][0]["content"],
+                    "completion": pair[side],
                     "scores": [{"name": "reward", "value": pair[f"{side}_score"]}],
                     "rank": rank,
                     "pivot_language": "eng_Latn" if pair[f"{side}_origin"] == "translated" else None,

@@ -8,8 +8,9 @@ import pytest
 from datasets import load_dataset
 
 from polypref.cards import folder as folders
-from polypref.cards.folder import arrow_schema, parquet_files, publishable_facts, read_facts, write_dataset
+from polypref.cards.folder import arrow_schema, publishable_facts, read_facts, write_dataset
 from polypref.cards.funnel import counts_by_language, stage_rows
+from polypref.cards.load import scan_published
 from polypref.errors import InputError
 from polypref.schemas import SCHEMA_VERSION, TABLES, split_of
 from tests.frames import rows_to_frame
@@ -55,7 +56,8 @@ def test_columns_are_plain_and_rows_sorted_and_split_by_prompt(tmp_path, pairs, 
     tests = set()
     for code in CODES:
         found = {
-            split: pl.read_parquet(parquet_files(tmp_path, (code,), split)) for split in ("train", "test")
+            split: scan_published(tmp_path, languages=code, split=split).collect()
+            for split in ("train", "test")
         }
         assert pl.concat(found.values()).sort("prompt_id").equals(pairs(code, 60))
         for split, rows in found.items():
@@ -63,7 +65,7 @@ def test_columns_are_plain_and_rows_sorted_and_split_by_prompt(tmp_path, pairs, 
             assert {split_of(i, 0.1) for i in rows["prompt_id"]} == {split}
         tests.add(frozenset(found["test"]["prompt_id"]))
     assert len(tests) == 1
-    schema = pq.read_schema(parquet_files(tmp_path)[0])
+    schema = pq.read_schema(next(tmp_path.rglob("*.parquet")))
     assert schema.equals(arrow_schema("pairs"))
     assert str(schema.field("chosen").type) == "list<element: struct<role: string, content: string>>"
 
@@ -94,9 +96,9 @@ def test_large_languages_are_cut_into_even_shards_and_stale_ones_go(
 ) -> None:
     monkeypatch.setattr(folders, "ROWS_PER_FILE", 20)
     write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 60)}, facts(CODES, test_share=0.0))
-    names = [path.name for path in parquet_files(tmp_path)]
+    names = sorted(path.name for path in tmp_path.rglob("*.parquet"))
     assert names == [f"train-{n:05d}-of-00003.parquet" for n in range(3)]
-    assert pl.scan_parquet(parquet_files(tmp_path)).collect().equals(pairs("deu_Latn", 60))
+    assert scan_published(tmp_path).collect().equals(pairs("deu_Latn", 60))
     write_dataset(tmp_path, "pairs", {"deu_Latn": pairs("deu_Latn", 15)}, facts(CODES, test_share=0.0))
     assert [path.name for path in (tmp_path / "data" / "deu_Latn").iterdir()] == [
         "train-00000-of-00001.parquet"
@@ -113,7 +115,8 @@ def test_a_language_added_later_leaves_the_others_as_they_are(tmp_path, pairs, f
     assert {path.split("/")[0] for path in after.keys() - before.keys()} == {"swh_Latn"}
     new = read_facts(tmp_path)
     assert list(new["languages"]) == [*CODES, "swh_Latn"]
-    assert new["notes"] == ["Swahili is new.", "These rows are synthetic."]
+    assert new["notes"] == ["These rows are synthetic."]
+    assert new["languages"]["swh_Latn"]["notes"] == ["Swahili is new."]
     recipes = {code: new["builds"][about["build"]]["recipe"] for code, about in new["languages"].items()}
     assert recipes["swh_Latn"] == "name: later\n"
     assert recipes["deu_Latn"] == "name: test\nprice: $1\n"
@@ -165,13 +168,13 @@ def test_rows_of_another_language_and_folders_that_are_none(tmp_path, pairs, fac
     with pytest.raises(InputError, match="found a row of 'deu_Latn' among the rows of 'eng_Latn'"):
         write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("deu_Latn", 3)}, facts(CODES))
     with pytest.raises(InputError, match=r"no facts\.json"):
-        parquet_files(tmp_path)
+        scan_published(tmp_path)
     write_dataset(tmp_path, "pairs", {"eng_Latn": pairs("eng_Latn", 3)}, facts(CODES))
     with pytest.raises(InputError, match=r"no rows of 'deu_Latn'; found eng_Latn$"):
-        parquet_files(tmp_path, ("deu_Latn",))
+        scan_published(tmp_path, languages=["deu_Latn"])
     described = json.loads((tmp_path / "facts.json").read_text())
     (tmp_path / "facts.json").write_text(json.dumps({**described, "schema_version": SCHEMA_VERSION + 1}))
-    with pytest.raises(InputError, match=r"facts\.json: schema version 2; this polypref reads up to 1"):
+    with pytest.raises(InputError, match=r"facts\.json: schema version 3; this polypref reads up to 2"):
         read_facts(tmp_path)
     (tmp_path / "facts.json").write_text('{"rows": 3}')
     with pytest.raises(InputError, match=r"facts\.json: found another layout; expected table, "):

@@ -74,7 +74,7 @@ answer([load_dataset("{repo}", "swh_Latn", split="train").num_rows,
     assert "| swh_Latn | Swahili |" in card
 
 
-def test_fewer_rows_replace_a_language_and_its_stale_shards(
+def test_fewer_rows_replace_a_language_and_its_stale_shards_if_told_to(
     hub, client, folder, pairs, facts, look, repo
 ) -> None:
     client(f'publish("pairs", "{repo}")')
@@ -87,7 +87,7 @@ def test_fewer_rows_replace_a_language_and_its_stale_shards(
         f for f in described["languages"]["deu_Latn"]["files"] if f["split"] == "train"
     ]
     (folder / "facts.json").write_text(json.dumps(described))
-    client(f'publish("pairs", "{repo}", message="Smaller")')
+    client(f'publish("pairs", "{repo}", message="Smaller", replace=True)')
     assert set(before) - set(look.blobs(hub, repo)) == {"data/deu_Latn/test-00000-of-00001.parquet"}
     assert look.commits(hub, repo) == ["Smaller", "Publish pairs: deu_Latn, eng_Latn", "initial commit"]
 
@@ -268,7 +268,7 @@ def test_another_column_of_a_language_is_named(client, folder, tmp_path, pairs, 
     write_dataset(
         tmp_path / "whole",
         "pairs",
-        {code: pairs(code, 20) for code in ("deu_Latn", "eng_Latn")},
+        {code: pairs(code, 40) for code in ("deu_Latn", "eng_Latn")},
         facts(["deu_Latn", "eng_Latn"]),
     )
     refused = client(f"""

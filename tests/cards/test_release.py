@@ -74,8 +74,8 @@ answer([[pushed.changed for pushed in [*first, *again]], [pushed.commit for push
     assert prompt["prompt"] == row["prompt"]
     assert prompt["translator"] in models
     assert [(c["rank"], c["completion"]) for c in completions] == [
-        (1, row["chosen"][0]["content"]),
-        (2, row["rejected"][0]["content"]),
+        (1, row["chosen"]),
+        (2, row["rejected"]),
     ]
     assert [c["scores"] for c in completions] == [
         [{"name": "reward", "value": row[side]}] for side in ("chosen_score", "rejected_score")
