@@ -184,11 +184,11 @@ def scan_published(
     return rows.select(columns)
 
 
-def _codes(languages: str | Sequence[str] | None) -> tuple[str, ...] | None:
+def _codes(languages: Any) -> tuple[str, ...] | None:
     """Return FLORES codes of one name or several; None for all languages."""
     if languages is None:
         return None
-    return codes.languages([languages] if isinstance(languages, str) else languages)
+    return codes.languages(languages if isinstance(languages, list | tuple) else [languages])
 
 
 def _download(repo: str, commit: str, patterns: Sequence[str]) -> Path:

@@ -12,11 +12,16 @@ from types import MappingProxyType
 from typing import Annotated, Literal
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from polypref.errors import InputError
 from polypref.languages import codes
 from polypref.schemas import KEYS, uniform
+
+
+def _as_names(value: object) -> object:
+    """Return one name as a list of names, and anything else as it is."""
+    return [value] if isinstance(value, str) else value
 
 
 class Mixture(BaseModel):
@@ -30,7 +35,9 @@ class Mixture(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    languages: Annotated[tuple[str, ...], AfterValidator(codes.languages)] = Field(min_length=1)
+    languages: Annotated[tuple[str, ...], BeforeValidator(_as_names), AfterValidator(codes.languages)] = (
+        Field(min_length=1)
+    )
     rows: int = Field(gt=0)
     overlap: Literal["same", "disjoint"] = "same"
     seed: int = 0

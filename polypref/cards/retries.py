@@ -40,7 +40,7 @@ def call_hub(repo: str, revision: str | None, attempt: Callable[[], T]) -> T:
         except (HTTPError, OSError, RuntimeError, ValueError, RevisionResolutionError) as error:
             cause = _cause(error)
             failures += 1
-            if failures == ATTEMPTS or not _is_transient(cause):
+            if failures == ATTEMPTS or not _is_transient(cause) or _was_retried(cause):
                 raise _one_line_error(cause, repo, revision) from None
         pause = _retry_after(cause)
         time.sleep(FIRST_PAUSE * 2 ** (failures - 1) if pause is None else pause)
@@ -67,6 +67,14 @@ def _is_transient(error: Exception) -> bool:
     # A failing proxy answers in HTML, where JSON is expected.
     transient = (HTTPError, LocalEntryNotFoundError, RevisionResolutionError, ConnectionError)
     return isinstance(error, (*transient, json.JSONDecodeError))
+
+
+def _was_retried(error: Exception) -> bool:
+    """Return whether snapshot_download has waited for the Hub already: 23 seconds, in five retries."""
+    from httpx2 import TransportError
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    return isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, TransportError)
 
 
 def _status(error: Exception) -> int | None:

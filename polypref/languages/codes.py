@@ -116,7 +116,7 @@ _INDEX = _index()
 
 def find_language(name: str) -> Language | None:
     """Return the language that `name` means, as for `language`; None if there is no such language."""
-    key = _key(name)
+    key = _key(str(name))
     if key in _INDEX:
         return _INDEX[key]
     tag = _REGION.fullmatch(key)
@@ -137,7 +137,7 @@ def _unknown(name: str, sets: Iterable[str] = ()) -> InputError:
         descriptions[key] = f"{key!r} ({len(NAMED_SETS[key])} languages)"
     # At a cutoff of 0.75 'frr' is similar to 'fr', but not to every 'f?r'. Several keys may mean one
     # language, so 12 of them are enough for three suggestions.
-    similar = difflib.get_close_matches(_key(name), descriptions, n=12, cutoff=0.75)
+    similar = difflib.get_close_matches(_key(str(name)), descriptions, n=12, cutoff=0.75)
     suggestions = list(dict.fromkeys(descriptions[key] for key in similar))[:3]
     if not suggestions:
         expected = "a FLORES-200 code, an ISO 639 code or a name, such as 'deu_Latn', 'de' or 'German'"
@@ -171,7 +171,7 @@ def languages(names: Iterable[str]) -> tuple[str, ...]:
     """
     codes: dict[str, None] = {}
     for name in names:
-        members = NAMED_SETS.get(_key(name))
+        members = NAMED_SETS.get(_key(str(name)))
         if members is None:
             row = find_language(name)
             if row is None:
