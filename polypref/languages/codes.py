@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -103,25 +104,67 @@ def _names(row: Language) -> list[str]:
 
 
 def _index() -> dict[str, Language]:
-    """Return {key of a name: its language}; a name that rows share belongs to the usual one of them."""
+    """Return {key of a name: its language}; a name that rows share belongs to the usual one of them.
+
+    A name is also found without its accents (`Norwegian Bokmal`), unless another language has that name.
+    """
     index: dict[str, Language] = {}
-    for row in sorted(LANGUAGES.values(), key=lambda row: (row.code not in USUAL, row.code)):
-        for name in _names(row):
-            index.setdefault(_key(name), row)
+    rows = sorted(LANGUAGES.values(), key=lambda row: (row.code not in USUAL, row.code))
+    for form in (_key, lambda name: _without_accents(_key(name))):
+        for row in rows:
+            for name in _names(row):
+                index.setdefault(form(name), row)
     return index
+
+
+def _without_accents(key: str) -> str:
+    """Return a key in ASCII if only accents stand between it and ASCII."""
+    bare = "".join(char for char in unicodedata.normalize("NFD", key) if not unicodedata.combining(char))
+    return bare if bare.isascii() else key
 
 
 _INDEX = _index()
 
 
-def find_language(name: str) -> Language | None:
+def _read_keys(file: str, value: str) -> dict[str, str]:
+    """Return {key: value} of a table whose column `name` has one or several names."""
+    values: dict[str, str] = {}
+    with Path(__file__).with_name(file).open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            values.update((_key(name), row[value]) for name in row["name"].split("; "))
+    return values
+
+
+# Countries and territories by their usual English names, from the tz database's iso3166.tab.
+_TERRITORIES = _read_keys("territories.csv", "code")
+# Languages that people name and FLORES-200 lacks, with the nearest ones that it has.
+_NEAREST = _read_keys("related.csv", "nearest")
+_SCRIPTS = {"latin": "latn", "arabic": "arab", "cyrillic": "cyrl", "devanagari": "deva", "hebrew": "hebr"}
+
+
+def find_language(name: object) -> Language | None:
     """Return the language that `name` means, as for `language`; None if there is no such language."""
-    key = _key(str(name))
-    if key in _INDEX:
-        return _INDEX[key]
+    return _find(_key(str(name)))
+
+
+@lru_cache(maxsize=10_000)  # tables have a name in every row
+def _find(key: str) -> Language | None:
+    row = _find_key(key)
+    if row is not None:
+        return row
+    # ISO 639-2 joins several names of a language, and adds the years in which it was spoken.
+    key = re.sub(r"-?\([^()]*\d[^()]*\)", "", key)
+    alternatives = re.split("-?[;/]-?", key)
+    found = {row.code for row in map(_find_qualified, alternatives) if row}
+    return LANGUAGES[found.pop()] if len(found) == 1 else None
+
+
+def _find_key(key: str) -> Language | None:
+    """Return the language with this name, code or tag."""
+    row = _INDEX.get(key) or _INDEX.get(_without_accents(key))
     tag = _REGION.fullmatch(key)
-    if tag is None:
-        return None
+    if row is not None or tag is None:
+        return row
     code, script, region = tag.groups()
     row = _INDEX.get(code + (script or ""))
     if row is None or script is not None:
@@ -130,31 +173,78 @@ def find_language(name: str) -> Language | None:
     return _INDEX.get(f"{row.iso639_1 or code}-{region}", row)
 
 
+def _find_qualified(key: str) -> Language | None:
+    """Return the language of a name with an addition, as in `Chinese, Simplified` and `Portuguese (Brazil)`.
+
+    The addition is part of the language's name, a script, another of its names, or a territory. With any
+    other one, such as `Old`, the name is another language's.
+    """
+    row = _find_key(key)
+    parts = re.fullmatch(r"(.+?)-?[(,]-?(.+?)-?\)?", key)
+    splits = [parts.groups()] if parts else []
+    if not splits:
+        words = key.split("-")
+        splits = [("-".join(words[:n]), "-".join(words[n:])) for n in range(1, len(words))]
+        splits = [split for split in splits if split[1] in _TERRITORIES]
+    for base, addition in splits:
+        row = row or _INDEX.get(f"{addition}-{base}") or _find_key(f"{base}-{addition}")
+        named = _find_key(base)
+        if row is not None or named is None:
+            continue
+        if addition in _SCRIPTS:
+            row = _INDEX.get(f"{named.iso639_3}-{_SCRIPTS[addition]}")
+        elif _find_key(addition) is named:
+            row = named
+        else:
+            region = _TERRITORIES.get(addition, addition).lower()
+            row = _find_key(f"{named.iso639_1 or named.iso639_3}-{region}")
+    return row
+
+
 def _unknown(name: str, sets: Iterable[str] = ()) -> InputError:
-    """Return the error for an unknown name, with up to three known names of similar spelling."""
-    descriptions = {key: f"{row.code!r} ({row.name})" for key, row in _INDEX.items()}
-    for key in sets:
-        descriptions[key] = f"{key!r} ({len(NAMED_SETS[key])} languages)"
-    # At a cutoff of 0.75 'frr' is similar to 'fr', but not to every 'f?r'. Several keys may mean one
-    # language, so 12 of them are enough for three suggestions.
-    similar = difflib.get_close_matches(_key(str(name)), descriptions, n=12, cutoff=0.75)
-    suggestions = list(dict.fromkeys(descriptions[key] for key in similar))[:3]
-    if not suggestions:
+    """Return the error for an unknown name, with up to three languages that may be meant."""
+    descriptions = {row.code: f"{row.code!r} ({row.name})" for row in LANGUAGES.values()}
+    near = _near(_key(str(name)), sets)
+    choices = [descriptions.get(code) or f"{code!r} ({len(NAMED_SETS[code])} languages)" for code in near][:3]
+    if not choices:
         expected = "a FLORES-200 code, an ISO 639 code or a name, such as 'deu_Latn', 'de' or 'German'"
         return InputError(f"unknown language {name!r}; expected {expected}")
-    choices = suggestions[-1]
-    if len(suggestions) > 1:
-        choices = f"{', '.join(suggestions[:-1])} or {choices}"
-    return InputError(f"unknown language {name!r}; did you mean {choices}?")
+    *others, last = choices
+    listed = f"{', '.join(others)} or {last}" if others else last
+    if _key(str(name)) in _NEAREST:
+        verb = "are" if others else "is"
+        return InputError(f"FLORES-200 does not have the language {name!r}; near it {verb} {listed}")
+    return InputError(f"unknown language {name!r}; did you mean {listed}?")
+
+
+def _near(key: str, sets: Iterable[str]) -> list[str]:
+    """Return codes of languages near in meaning, or else languages and sets with a name of similar letters."""
+    if key in _NEAREST:
+        return _NEAREST[key].split("; ")
+    words = [word for word in re.split("[-(),;/]+", key) if word]
+    for word in words if len(words) > 1 else ():
+        named = _find_key(word)
+        if named:  # `sr-Latn`, `Swiss German`: a language with something that it is not known with
+            same = [row.code for row in LANGUAGES.values() if row.iso639_3 == named.iso639_3]
+            return sorted(same, key=lambda code: code != named.code)
+    # Two codes of three letters are similar by chance; names are not.
+    names = [name for name in (*_INDEX, *sets) if len(name) > 3]
+    similar = difflib.get_close_matches(key, names, n=12, cutoff=0.75) if len(key) > 3 else []
+    return list(dict.fromkeys(_INDEX[name].code if name in _INDEX else name for name in similar))
 
 
 def language(name: str) -> Language:
     """Return the language that `name` means.
 
-    A name is a FLORES-200 or FLORES+ code, ISO 639-1 or 639-3 (also with a script: `zh-Hant`), BCP-47, an
-    English or own name, or a label of langdetect, lingua or xlsum. Case does not matter, nor whether spaces,
-    hyphens or underscores join the words. A region is dropped unchecked (`pt-BR`), except where it means
-    another script or language (`zh-TW`, `fa-AF`).
+    A name is a FLORES-200 or FLORES+ code, ISO 639-1, 639-2 or 639-3 (also with a script: `zh-Hant`), BCP-47,
+    an English or own name, or a label of langdetect, lingua or xlsum. Case and accents do not matter, nor
+    whether spaces, hyphens or underscores join the words. Names may be inverted (`Chinese, Simplified`),
+    have a territory (`Portuguese (Brazil)`), or be several (`Spanish; Castilian`).
+
+    A region is dropped unchecked (`pt-BR`), except where it means another script or language: `zh-TW`,
+    `fa-AF`, and Arabic in countries whose own variety FLORES-200 has (`ar-EG`, `ar-MA`, `ar-TN`, `ar-IQ`,
+    `ar-YE`, `ar-SY`, `ar-LB`, `ar-JO`, `ar-PS`). `ar-SA` stays Modern Standard Arabic, which is usually filed
+    under it.
 
     Raises InputError, in one line and with suggestions, for a name that no language has.
     """
