@@ -13,6 +13,7 @@ import polars as pl
 
 from polypref.builders import complete, pair, prompts, score, translate
 from polypref.builders.filters.apply import Filters
+from polypref.builders.models import check_license
 from polypref.builders.recipe import (
     PIVOT,
     Completer,
@@ -88,6 +89,7 @@ class Build:
 
     def prepare(self) -> None:
         """Write the source prompts and count them; no engine is asked. Raises InputError as `make` does."""
+        check_license(self.recipe, self.workdir)
         for table in self.recipe.imports().values():
             check_columns(table, *table.columns, *table.id)  # a mistake in them costs nothing yet
         if self.recipe.pairs:

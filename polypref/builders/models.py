@@ -1,36 +1,72 @@
-"""The models of a build, as its cards name them: role, revision, settings and licence."""
+"""The models and sources of a build as its cards name them, and the check of their licences."""
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-from polypref.builders.build import Build
 from polypref.builders.recipe import ImportedScores, LanguageRule, PairScores, Recipe
 from polypref.builders.tables.read import Rows
-from polypref.cards.licences import card_license, known_license
+from polypref.cards.licences import (
+    card_license,
+    dataset_license,
+    known_license,
+    licensed_parts,
+    resolve_license,
+)
 from polypref.config import Config
 from polypref.engines.address import public_name
 from polypref.engines.config import HttpGenerator, PseudoTranslator
+from polypref.errors import InputError
+from polypref.store.workdir import Workdir
 
 # Fields of an engine's config that the card shows elsewhere, or that say nothing about the data.
 NOT_SETTINGS = {"kind", "model", "revision", "base_url", "dtype", "tokens_per_batch"}
 
 
-def describe_models(build: Build) -> list[dict[str, Any]]:
+def check_license(recipe: Recipe, workdir: Workdir) -> None:
+    """Raise InputError if the recipe's licence is one that its sources or models forbid.
+
+    Without one, print why the data could not be published.
+    """
+    build = {**describe_sources(recipe), "models": describe_models(recipe, workdir)}
+    try:
+        resolve_license(recipe.publish.license, licensed_parts({"builds": {"": build}}))
+    except InputError as error:
+        if recipe.publish.license:
+            raise
+        print(f"{error}; until then the data can be built, but not published", file=sys.stderr)
+
+
+def describe_sources(recipe: Recipe) -> dict[str, Any]:
+    """Return the names of the recipe's sources, and those of their licences that are known."""
+    licenses = {source.name: table_license(source) for source in recipe.prompts.sources}
+    known = {name: license for name, license in licenses.items() if license}
+    return {"sources": list(licenses), "source_licenses": known}
+
+
+def table_license(table: Rows) -> str | None:
+    """Return a table's licence as the recipe states it, or else the dataset's own card."""
+    stated = table.license
+    if stated is None and table.repo:
+        stated = dataset_license(table.repo, table.revision)
+    return stated or known_license(table.name)
+
+
+def describe_models(recipe: Recipe, workdir: Workdir) -> list[dict[str, Any]]:
     """Describe every engine of the recipe: role, name, model, revision, settings, licence (None: unknown)."""
     descriptions = []
-    for role, name, config in _engines(build.recipe):
+    for role, name, config in _engines(recipe):
         revision, license = "", None
         match config:
             case Rows():
-                model = f"imported from {config.name}"
-                license = config.license or known_license(config.name)
+                model, license = f"imported from {config.name}", table_license(config)
             case PseudoTranslator():
                 model = "pseudo-localisation"
             case HttpGenerator():
                 model, revision = config.model, f"as served at {public_name(config.base_url)}"
                 license = known_license(model)
             case _:
-                resolved = build.workdir.resolve(config.model, config.revision)
+                resolved = workdir.resolve(config.model, config.revision)
                 model, revision = resolved.model, resolved.revision
                 license = known_license(model) or card_license(resolved.location, resolved.hub_revision)
         descriptions.append(

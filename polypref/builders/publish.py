@@ -10,12 +10,11 @@ import polars as pl
 
 from polypref.builders.build import Build
 from polypref.builders.filters.measures import kept_rows
-from polypref.builders.models import describe_models
+from polypref.builders.models import describe_models, describe_sources
 from polypref.builders.recipe import PIVOT, ImportedScores, PairScores
 from polypref.builders.tables.read import digest_table
 from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
-from polypref.cards.licences import known_license
 from polypref.engines.address import public_urls
 from polypref.errors import Unavailable
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES
@@ -55,19 +54,17 @@ def _facts(build: Build, recipe_text: str) -> dict[str, Any]:
     """Return what the cards say of all folders, as cards/folder.py describes it, without the funnel."""
     recipe = build.recipe
     sources = recipe.prompts.sources
-    licenses = {source.name: source.license or known_license(source.name) for source in sources}
     return {
+        **describe_sources(recipe),
         "name": recipe.publish.name,
         "title": recipe.publish.title,
         "license": recipe.publish.license,
         "test_share": recipe.publish.test_share,
         "notes": list(recipe.publish.notes),
         "recipe": recipe_text,
-        "sources": [source.name for source in sources],
         "source_revisions": {source.name: digest_table(source) for source in sources},
-        "source_licenses": {source: license for source, license in licenses.items() if license},
         "source_datasets": [source.repo for source in sources if source.repo],
-        "models": describe_models(build),
+        "models": describe_models(recipe, build.workdir),
     }
 
 

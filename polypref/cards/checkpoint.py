@@ -19,11 +19,22 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / "training.json").is_file()
 
 
+def require_finished(folder: Path) -> None:
+    """Raise InputError if a training in this folder has begun and not ended."""
+    begun = folder / "checkpoints" / "training.json"
+    if begun.is_file() and not is_checkpoint(folder):
+        raise InputError(f"{folder}: its training is not finished; repeat the train command to continue it")
+
+
 def finished_checkpoints(run: Path) -> Iterator[Path]:
-    """Yield the finished checkpoints of a run, without the controls, which are not for use."""
-    for path in sorted((run / "checkpoints").glob("*/training.json")):
-        if not read_training(path.parent)["key"].get("control"):
-            yield path.parent
+    """Yield the checkpoints of a run, without the controls, which are not for use.
+
+    Raises InputError for one that is not finished.
+    """
+    for folder in sorted((run / "checkpoints").glob("*")):
+        require_finished(folder)
+        if is_checkpoint(folder) and not read_training(folder)["key"].get("control"):
+            yield folder
 
 
 def checkpoint_publication(

@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from polypref.cards.markers import split_metadata
+from polypref.cards.markers import as_list, split_metadata
+from polypref.cards.retries import call_hub
 from polypref.errors import InputError
 
 NOTHING = frozenset[str]()
@@ -59,8 +60,24 @@ def card_license(location: str, hub_revision: str | None) -> str | None:
         header, _ = split_metadata(card.read_text("utf-8"))
     except (OSError, InputError):  # the Hub's errors are OSErrors, and cards of others may be malformed
         return None
-    license = header.get("license")
-    return str(license) if license else None
+    return _stated_license(header.get("license"))
+
+
+def dataset_license(repo: str, revision: str) -> str | None:
+    """Return the licence that a dataset's card on the Hub states; None if it states none.
+
+    Raises InputError if there is no such dataset, Unavailable if the Hub is away.
+    """
+    from huggingface_hub import HfApi
+
+    info = call_hub(repo, revision, lambda: HfApi().dataset_info(repo, revision=revision))
+    return _stated_license(info.card_data.license if info.card_data else None)
+
+
+def _stated_license(value: Any) -> str | None:
+    """Return the licence in a card's metadata: of several, the one that demands the most."""
+    licenses = [str(license) for license in as_list(value) if license not in ("other", "unknown")]
+    return max(licenses, key=lambda license: len(_terms(license)), default=None)
 
 
 def licensed_parts(facts: Mapping[str, Any]) -> list[Part]:

@@ -12,6 +12,7 @@ from polypref.cards.checkpoint import (
     checkpoint_publication,
     finished_checkpoints,
     is_checkpoint,
+    require_finished,
 )
 from polypref.cards.dataset import dataset_publication
 from polypref.cards.dataset_card import BESIDE
@@ -27,6 +28,7 @@ def run_datasets(run: Path, repo: str, rejected: bool = False) -> list[tuple[str
     run: a run's folder (`runs/demo`), a published folder by itself, or a checkpoint, which has no datasets.
     Raises InputError for anything else.
     """
+    require_finished(run)
     if is_checkpoint(run):
         return []
     if read_facts(run) is not None:

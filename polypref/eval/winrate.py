@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from polypref.cards.checkpoint import require_finished
 from polypref.cards.load import resolve_revision
 from polypref.engines.address import public_name
 from polypref.engines.config import Generator, HfGenerator, VllmGenerator
@@ -40,6 +41,8 @@ def measure_winrates(
     if not is_local:
         recipe = recipe.model_copy(update={"revision": resolve_revision(recipe.prompts, recipe.revision)})
     generators = recipe.generators()
+    # Before any of them is asked: the last one may be missing, or not be trained to its end.
+    models = {name: _describe_model(config, workdir) for name, config in generators.items()}
     completions = complete_prompts(generators, read_prompts(recipe), recipe.samples, workdir)
     scored = {"reward_model": score_completions(recipe.judge, completions, workdir)}
     for judge, verdict in (verdicts or {}).items():
@@ -53,7 +56,7 @@ def measure_winrates(
             "split": recipe.split,
             "count": completions["prompt_id"].n_unique(),
         },
-        "models": {name: _describe_model(config, workdir) for name, config in generators.items()},
+        "models": models,
         "without_completion": {name: _count_missing(completions, name) for name in generators},
         "mean_score": {judge: _mean_scores(rows) for judge, rows in scored.items()},
         "winrate": {name: _compare_with_base(scored, name, recipe) for name in challengers},
@@ -78,6 +81,7 @@ def describe_winrates(result: Result) -> str:
 def _describe_model(config: Generator, workdir: Workdir) -> dict[str, str]:
     match config:
         case HfGenerator() | VllmGenerator():
+            require_finished(Path(config.model))
             model = workdir.resolve(config.model, config.revision)
             return {"model": model.model, "revision": model.revision}
         case _:

@@ -218,7 +218,7 @@ def _unknown(name: str, sets: Iterable[str] = ()) -> InputError:
 
 
 def _near(key: str, sets: Iterable[str]) -> list[str]:
-    """Return codes of languages near in meaning, or else languages and sets with a name of similar letters."""
+    """Return codes of languages near in meaning, or else of languages and sets with similar letters."""
     if key in _NEAREST:
         return _NEAREST[key].split("; ")
     words = [word for word in re.split("[-(),;/]+", key) if word]

@@ -52,7 +52,11 @@ def folder(tmp_path: Path) -> Path:
     ("old", "new", "message"),
     [
         ("scorer: rule", "scorrer: rule", "r.yaml: unknown key 'pair.scorrer'; did you mean 'scorer'?"),
-        ("[en, de]", "[en, frr]", "unknown language 'frr'; did you mean 'fra_Latn' (French)?"),
+        (
+            "[en, de]",
+            "[en, germn]",
+            "unknown language 'germn'; did you mean 'deu_Latn' (German)?",
+        ),
         ("p.jsonl", "q.jsonl", "q.jsonl: cannot be read: No such file or directory"),
         ("text: prompt", "text: prompts", "p.jsonl: missing column 'prompts'; found prompt, language"),
         (
@@ -209,7 +213,10 @@ def test_a_table_of_ones_own_is_translated_in_its_shape(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"--to": "frr"}, "unknown language 'frr'; did you mean 'fra_Latn' (French)?"),
+        (
+            {"--to": "germn"},
+            "unknown language 'germn'; did you mean 'deu_Latn' (German)?",
+        ),
         ({"--to": "en"}, "--to en: expected languages other than English"),
         (
             {"--translator": "nllb"},

@@ -108,7 +108,8 @@ def test_what_is_another_language_or_several_is_not_guessed(name: str) -> None:
         ),
         (
             "Frisian",
-            "FLORES-200 does not have the language 'Frisian'; near it are 'nld_Latn' (Dutch) or 'deu_Latn' (German)",
+            "FLORES-200 does not have the language 'Frisian'; near it are 'nld_Latn' (Dutch) or "
+            "'deu_Latn' (German)",
         ),
         (
             "Ancient Greek",
@@ -129,8 +130,8 @@ def test_a_norwegian_that_yaml_reads_as_false_is_to_be_quoted(tmp_path) -> None:
     with pytest.raises(InputError) as caught:
         read_config(recipe, DpoRecipe)
     assert str(caught.value) == (
-        f"{recipe}: languages.0: found False, expected a valid string; "
-        "YAML reads no, off, yes and on as false and true: put the word in quotes"
+        f"{recipe}: languages.0: found False; "
+        "YAML reads no, yes, on and off as such, so write them in quotes"
     )
     recipe.write_text("{model: m, data: d, output: o, languages: ['no', de]}")
     assert read_config(recipe, DpoRecipe).languages == ("nob_Latn", "deu_Latn")

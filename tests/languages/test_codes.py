@@ -332,7 +332,8 @@ EXPECTED = "expected a FLORES-200 code, an ISO 639 code or a name, such as 'deu_
     [
         (
             "frr",
-            "FLORES-200 does not have the language 'frr'; near it are 'nld_Latn' (Dutch) or 'deu_Latn' (German)",
+            "FLORES-200 does not have the language 'frr'; near it are 'nld_Latn' (Dutch) or "
+            "'deu_Latn' (German)",
         ),
         ("germn", "unknown language 'germn'; did you mean 'deu_Latn' (German)?"),
         ("deu_Latin", "unknown language 'deu_Latin'; did you mean 'deu_Latn' (German)?"),
