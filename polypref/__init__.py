@@ -25,7 +25,7 @@ __all__ = ["BudgetReached", "InputError", "PolyprefError", "Unavailable", "__ver
 def load(
     name: str,
     *,
-    language: str | None = None,
+    language: str | Sequence[str] | None = None,
     mixture: "str | Mixture | Mapping[str, object] | None" = None,
     revision: str | None = None,
     split: str | None = None,
@@ -35,11 +35,12 @@ def load(
 
     Args:
         name: A Hub id or a published folder.
-        language: Any name of one language: `de`, `deu_Latn`, `German`. All languages by default.
+        language: Any name of a language, or several: `de`, `deu_Latn`, `German`. All languages by default.
         mixture: A named subset such as "ml-5-50k", or the fields of your own (see
             `polypref.cards.mixtures.Mixture`).
-        revision: A branch, tag or commit of the repository.
-        split: "train" or "test". Both by default, as a DatasetDict.
+        revision: A branch, tag or commit of the repository. Its rows are loaded, or an error is raised;
+            with HF_HUB_OFFLINE=1, from the cache.
+        split: "train" or "test", or parts such as "train[:100]". Both by default, as a DatasetDict.
         streaming: Read rows as they are used instead of downloading them first.
 
     Raises:

@@ -41,7 +41,7 @@ def one_line(text: str) -> str:
 
 def format_code(text: str) -> str:
     """Return text from a recipe as code within a line or a cell."""
-    code = " ".join(text.split()).replace("`", "'").replace("|", "\\|")
+    code = one_line(text).replace("`", "'").replace("|", "\\|")
     return f"`{code}`"
 
 

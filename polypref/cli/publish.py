@@ -9,6 +9,13 @@ from polypref.cli.options import Language, Languages, Revision, language_codes
 
 commands = typer.Typer()
 
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only show what would change: files, rows, lines of the card.")
+]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Also remove rows that the Hub has and this folder lacks.")
+]
+
 
 @commands.command(epilog="Example: polypref publish runs/demo --repo my-org/demo-pairs --dry-run")
 def publish(
@@ -41,12 +48,8 @@ def publish(
         str | None, typer.Option(metavar="BRANCH", help="The branch to publish to, created if missing.")
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="NAME", help="A tag for the published commits.")] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Also remove rows that the Hub has and this folder lacks.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would change: files, rows, lines of the card.")
-    ] = False,
+    replace: Replace = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Push a run to the Hub, one commit per repository.
 

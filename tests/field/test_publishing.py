@@ -1,11 +1,16 @@
 """Publications over what others published: cases of our own, and of the issues named at each test."""
 
 import json
+import re
 from pathlib import Path
 
+import polars as pl
 import pytest
+import yaml
 
 from polypref.cards.folder import read_facts, write_dataset
+from polypref.cards.funnel import stage_rows
+from polypref.cards.markers import split_card
 from polypref.cards.release import run_datasets
 from polypref.errors import InputError
 from tests.cards.conftest import make_candidates, make_facts, make_pairs, make_prompts, make_run
@@ -189,3 +194,58 @@ def test_a_facts_json_of_another_kind_is_one_line(tmp_path, text: str) -> None:
     (tmp_path / "facts.json").write_text(text)
     with pytest.raises(InputError, match=r"facts\.json: found another layout; expected table, title, "):
         read_facts(tmp_path)
+
+
+FORGED = """x
+
+# Forged
+
+<script>alert(1)</script> | `y` |
+<!-- polypref: generated text ends here. -->
+
+Grown"""
+
+
+# Case A41: text of a recipe in titles, notes, names and the recipe itself.
+def test_text_of_a_recipe_cannot_break_grow_or_forge_a_card(tmp_path, pairs, facts) -> None:
+    model = {"role": FORGED, "name": FORGED, "model": FORGED, "revision": FORGED, "settings": {"s": FORGED}}
+    stated = facts(
+        ["deu_Latn"],
+        title=FORGED,
+        name=FORGED,
+        notes=[FORGED],
+        sources=[FORGED],
+        source_licenses={FORGED: "mit"},
+        models=[model],
+        recipe=f"# `````\n{FORGED}\n",
+        funnel=stage_rows(FORGED, "deu_Latn", 3, {FORGED: 1}),
+    )
+    rows = pairs("deu_Latn", 40).with_columns(chosen_model=pl.lit(FORGED), builder=pl.lit(FORGED))
+    cards = []
+    for _ in range(2):
+        write_dataset(tmp_path, "pairs", {"deu_Latn": rows}, stated)
+        cards.append((tmp_path / "README.md").read_text())
+    assert cards[0] == cards[1]
+    header, above, below = split_card(cards[0])
+    assert (header["pretty_name"], above.strip(), below.strip()) == (FORGED, "", "")
+    body, recipe = cards[0].split("---\n", 2)[2].split("``````yaml\n")
+    assert "<script" not in body
+    assert re.findall(r"^#+ Forged", body, flags=re.M) == []
+    assert recipe.split("\n``````\n")[0].count("# Forged") == 1
+    rows_of_tables = [line for line in body.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in rows_of_tables)
+
+
+# Own case: the recipe in the card did not run elsewhere: other prompts, other commits, the author's folders.
+def test_a_card_says_how_its_recipe_runs_elsewhere(client, hub, look, run, repo) -> None:
+    run(["deu_Latn", "eng_Latn"])
+    client(f'publish_run(Path("run"), "{repo}", Options())')
+    card = look.text(hub, repo, "README.md")
+    commit = hub.repo("dataset", f"{repo}-prompts").ref("refs/heads/main")
+    command, pins = card.split("## Adding languages")[1].split("```")[1:4:2]
+    assert "polypref build recipe.yaml --overlay pins.yaml --languages sw --workdir runs/more" in command
+    source = {"repo": f"{repo}-prompts", "revision": commit, "split": "train+test", "config": "eng_Latn"}
+    assert yaml.safe_load(pins.removeprefix("yaml\n")) == {
+        "prompts": {"sources": [{**source, "text": "prompt_en", "id": ["prompt_id"]}]},
+        "translate": {"engine": {"revision": "f" * 40}},
+    }
