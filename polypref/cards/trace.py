@@ -93,11 +93,26 @@ def _english_completions(
     completions: list[Row], places: Mapping[str, Place], prompt_id: str
 ) -> dict[tuple[str, int], Row]:
     """Return the completions that translated ones were made from, by generator and sample."""
-    pivots = [row["pivot_language"] for row in completions if row["pivot_language"]]
-    if not pivots:
+    translated = [row for row in completions if row["pivot_language"]]
+    if not translated:
         return {}
-    rows = _read_rows(places["completions"], prompt_id, pivots[0])
-    return {(row["generator"], row["sample"]): row for row in rows if row["origin"] == "native"}
+    code, pivot = translated[0]["language"], translated[0]["pivot_language"]
+    facts = published_facts(*places["completions"])
+    generators, originals = _generators(facts, code), _generators(facts, pivot)
+    english = {}
+    for row in _read_rows(places["completions"], prompt_id, pivot):
+        name = row["generator"]
+        # Another build may have published English, with another model of that name.
+        if row["origin"] == "native" and generators.get(name) == originals.get(name):
+            english[name, row["sample"]] = row
+    return english
+
+
+def _generators(facts: Facts, code: str) -> dict[str, tuple[str, str]]:
+    """Return {name: model and revision} of the generators of one language."""
+    entry = facts["languages"].get(code)
+    models = facts["builds"][entry["build"]]["models"] if entry else []
+    return {model["name"]: (model["model"], model["revision"]) for model in models}
 
 
 def _read_rows(place: Place, prompt_id: str, code: str) -> list[Row]:

@@ -10,6 +10,7 @@ from openai_server import OpenAIServer
 from polypref.builders.build import Build
 from polypref.builders.publish import write_folders
 from polypref.builders.recipe import Recipe
+from polypref.cards.folder import require_facts
 from polypref.config import read_config
 from polypref.errors import InputError
 from polypref.languages.codes import language
@@ -114,3 +115,21 @@ def test_a_language_more_in_the_demos_work_dir(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not know the language 'swh_Latn' \\(Swahili"):
         make(few.model_copy(update={"languages": ("fra_Latn", "swh_Latn")}), tmp_path / "run")
     assert parts(tmp_path / "run") == after
+
+
+def test_english_that_is_only_a_pivot_is_published_as_such(tmp_path: Path) -> None:
+    with OpenAIServer(reply) as server:
+        make(recipe(tmp_path, server.url, ["ja"], {"kind": "pseudo"}), tmp_path / "run")
+        completions = tmp_path / "run" / "published" / "completions"
+        languages = require_facts(completions)["languages"]
+        assert {code: entry.get("supporting", False) for code, entry in languages.items()} == {
+            "eng_Latn": True,
+            "jpn_Jpan": False,
+        }
+        assert languages["eng_Latn"]["counts"]["generator"] == {"weak": 3}
+        make(recipe(tmp_path, server.url, ["en"], {"kind": "pseudo"}), tmp_path / "run")
+        english = require_facts(completions)["languages"]["eng_Latn"]
+        assert "supporting" not in english
+        assert english["counts"]["generator"] == {"strong": 3, "weak": 3}
+        make(recipe(tmp_path, server.url, ["de"], {"kind": "pseudo"}), tmp_path / "run")
+        assert require_facts(completions)["languages"]["eng_Latn"] == english
