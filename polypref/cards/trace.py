@@ -11,7 +11,8 @@ import polars as pl
 
 from polypref.cards.dataset_card import BESIDE
 from polypref.cards.folder import Facts
-from polypref.cards.load import published_facts, resolve_revision, scan_published
+from polypref.cards.load import scan_published
+from polypref.cards.published import published_facts, resolve_revision
 from polypref.errors import InputError
 from polypref.languages import codes
 

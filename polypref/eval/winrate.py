@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from polypref.cards.checkpoint import require_finished
-from polypref.cards.load import resolve_revision
+from polypref.cards.published import resolve_revision
 from polypref.engines.address import public_name
 from polypref.engines.config import Generator, HfGenerator, VllmGenerator
 from polypref.errors import Unavailable

@@ -18,7 +18,7 @@ import polars as pl
 
 from polypref.cards.folder import content_of
 from polypref.cards.licences import card_license
-from polypref.cards.load import published_facts, resolve_revision
+from polypref.cards.published import published_facts, resolve_revision
 from polypref.errors import InputError
 from polypref.files import write_atomically
 from polypref.store.revisions import ResolvedModel

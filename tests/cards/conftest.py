@@ -30,7 +30,8 @@ from huggingface_hub import HfApi, hf_hub_download
 import polypref.cards.retries
 from polypref.errors import PolyprefError
 from polypref.cards.dataset import dataset_publication
-from polypref.cards.load import load_published, resolve_revision, scan_published
+from polypref.cards.load import load_published, scan_published
+from polypref.cards.published import resolve_revision
 from polypref.cards.push import Options
 from polypref.cards.release import plan_run, publish_run, set_tag
 

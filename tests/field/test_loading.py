@@ -20,7 +20,6 @@ from tests.cards.conftest import ROOT
 SCRIPT = """
 import json, sys
 import polypref
-from polypref.cards.load import resolve_revision
 from polypref.training.data import read_pairs
 from polypref.training.folder import pin_data_revision
 from polypref.training.recipe import DpoRecipe
@@ -115,6 +114,16 @@ def test_what_is_cached_is_read_without_the_hub(two_revisions, ask, repo) -> Non
     assert ask(*slices) == ask(*slices, HF_HUB_OFFLINE="1") == [5, 40]
     (never,) = ask('polypref.load("acme/never-loaded")', HF_HUB_OFFLINE="1")
     assert never == f"InputError: acme/never-loaded: not in the cache, {NOT_CACHED}"
+
+
+# Own case: the cache was filled by load_dataset, which does not read facts.json.
+@pytest.mark.usefixtures("two_revisions")
+def test_what_load_dataset_has_cached_is_read_without_the_hub(ask, repo) -> None:
+    load = "__import__('datasets').load_dataset"
+    cached = ask(f"{load}({repo!r}, split='train')", f"{load}({repo!r}, revision='v1.0')['test']")
+    assert cached == [37, 3]
+    assert ask(*counts(repo, None), HF_HUB_OFFLINE="1") == [37, 37, 37]
+    assert ask(*counts(repo, "v1.0"), HF_HUB_OFFLINE="1") == [17, 17, 17]
 
 
 def test_a_pinned_commit_that_is_cached_needs_no_hub(two_revisions, ask, repo) -> None:
