@@ -22,6 +22,7 @@ from polypref.cards.folder import (
 from polypref.cards.markers import as_list, split_card
 from polypref.cards.metadata import rows_by_split
 from polypref.cards.push import Contents, Options, Publication, Pushed, Snapshot
+from polypref.cards.statistics import FIRST_PROMPTS
 from polypref.errors import InputError
 
 
@@ -136,16 +137,30 @@ def _row_changes(old: Facts | None, new: Facts) -> tuple[str, ...]:
 
 
 def _removals(old: Facts | None, new: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the languages and splits of `old` that have fewer rows in `new`, with both numbers."""
-    removals = []
+    """Return the languages and splits of `old` that have fewer rows or other prompts in `new`."""
+    removals: list[str] = []
     for code, entry in sorted(new["languages"].items()):
         if old is None or code not in old["languages"]:
             continue
         rows = rows_by_split(entry["files"])
+        fewer = []
         for split, old_rows in rows_by_split(old["languages"][code]["files"]).items():
             if rows[split] < old_rows:
-                removals.append(f"{code} {split} {old_rows:,} -> {rows[split]:,}")
+                fewer.append(f"{code} {split} {old_rows:,} -> {rows[split]:,}")
+        removals += fewer or _lost_prompts(code, old["languages"][code], entry)
     return tuple(removals)
+
+
+def _lost_prompts(code: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return a line if the sample of a language's published prompts shows that some are no longer there."""
+    present = new.get("first_prompts", [])
+    published = old.get("first_prompts", [])
+    if len(present) == FIRST_PROMPTS:
+        published = [
+            prompt for prompt in published if prompt <= present[-1]
+        ]  # of higher ones nothing is known
+    lost = len(set(published) - set(present))
+    return [f"{code} about {lost / len(published):.0%} of the prompts"] if lost else []
 
 
 def _missing_splits(facts: Facts, new: Facts) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import polars as pl
 
+FIRST_PROMPTS = 64  # of a replacement that drops one prompt in 20, 96% are noticed
 QUANTILES = {"p5": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 
 
@@ -47,7 +48,8 @@ _TOKENS = {
 def describe_rows(frame: pl.DataFrame, table: str) -> dict[str, Any]:
     """Return statistics of one language's rows of `table`, as plain JSON values.
 
-    prompts: distinct prompts.
+    prompts: distinct prompts. first_prompts: the FIRST_PROMPTS lowest ids among them. Ids are hashes, so
+    these are a random sample, by which two versions of a language are compared.
     counts: {column: {value: rows}}, the most frequent value first, without nulls.
     quantiles: {name: {"p5": …, …, "p95": …}} of the rows that have the number, linearly interpolated.
     tokens: {column: sum}, as the generators counted them; not in there if no row has a number.
@@ -63,6 +65,7 @@ def describe_rows(frame: pl.DataFrame, table: str) -> dict[str, Any]:
             tokens[column] = int(frame[column].sum())
     statistics = {
         "prompts": frame["prompt_id"].n_unique(),
+        "first_prompts": frame["prompt_id"].unique().sort().head(FIRST_PROMPTS).to_list(),
         "counts": {column: _counts(frame[column]) for column in COUNTED[table]},
         "quantiles": quantiles,
         "tokens": tokens,

@@ -111,7 +111,10 @@ def test_too_few_rows_are_an_error_with_have_and_want() -> None:
     ("wanted", "line"),
     [
         ("ml-23-50", "unknown mixture 'ml-23-50'; did you mean 'ml-23-50k'?"),
-        ({"languages": ["frr"], "rows": 2}, "mixture: languages: found ['frr']: unknown language 'frr'"),
+        (
+            {"languages": ["germn"], "rows": 2},
+            "mixture: languages: found ['germn']: unknown language 'germn'",
+        ),
         ({"languages": ["de"], "rows": 0}, "mixture: rows: found 0: Input should be greater than 0"),
         ({"languages": ["de"], "rows": 1, "sed": 3}, "mixture: sed: found 3: Extra inputs are not permitted"),
     ],

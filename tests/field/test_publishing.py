@@ -46,6 +46,21 @@ answer([line(publish_run, Path("run"), "{repo}", Options()), plan])
     assert client(f'answer(load_published("{repo}", language="it")["train"].num_rows)') == 4
 
 
+# Own case: as many rows of other prompts, as another seed of the sample gives.
+def test_other_prompts_need_replace_as_well(client, pairs, facts, repo, tmp_path) -> None:
+    for name, start, n in (("pairs", 0, 100), ("other", 10, 100), ("more", 0, 300)):
+        rows = pairs("deu_Latn", n, start=start)
+        write_dataset(tmp_path / name, "pairs", {"deu_Latn": rows}, facts(["deu_Latn"], test_share=0.0))
+    refused, more = client(f"""
+publish("pairs", "{repo}")
+answer([line(publish, "other", "{repo}"), line(publish, "more", "{repo}")])
+""")
+    assert (
+        refused == f"{repo}: rows would be removed (deu_Latn about 8% of the prompts); --replace removes them"
+    )
+    assert more is None
+
+
 # Own case, kin of datasets#5151, mteb#2623 and distilabel#530: a recipe with a pivot builds Italian alone.
 def test_a_language_with_a_pivot_leaves_the_english_completions_as_they_are(
     client, run, hub, look, repo, tmp_path
