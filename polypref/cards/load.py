@@ -12,7 +12,7 @@ import polars as pl
 
 from polypref.cards.folder import arrow_schema
 from polypref.cards.mixtures import Mixture, parse_mixture, select_rows
-from polypref.cards.published import Files, Published, open_published
+from polypref.cards.published import Published, open_published
 from polypref.cards.retries import call_hub
 from polypref.errors import InputError
 from polypref.languages import codes
@@ -44,7 +44,9 @@ def load_published(
         dataset = _load_mixture(open_published(source, revision), parse_mixture(mixture), split or "train")
         return dataset.to_iterable_dataset() if streaming else dataset
     published = open_published(source, revision)
-    files = published.select(_codes(language), split)
+    files = published.select(_codes(language), None if split == "all" else split)
+    if split == "all":
+        split = "+".join(files)
     columns = list(published.facts["columns"]) or None
     if published.commit is None and not streaming:
         return _load_into_memory(published.fetch(files), split, columns)
@@ -78,7 +80,7 @@ def scan_published(
     or column that the source does not have.
     """
     published = open_published(source, revision)
-    rows = _scan(published, published.select(_codes(languages), split))
+    rows = _scan(published, _codes(languages), split)
     if columns is None:
         return rows
     names = rows.collect_schema().names()
@@ -95,8 +97,11 @@ def _codes(languages: Any) -> tuple[str, ...] | None:
     return codes.languages(languages if isinstance(languages, list | tuple) else [languages])
 
 
-def _scan(published: Published, files: Files) -> pl.LazyFrame:
-    """Scan files, those of people in the columns and types of ours."""
+def _scan(published: Published, languages: Sequence[str] | None, split: str | None) -> pl.LazyFrame:
+    """Scan files of whole splits, those of people in the columns and types of ours."""
+    if split and "[" in split:
+        raise InputError(f"{published.name}: split {split!r}: expected whole splits, as in train+test")
+    files = published.select(languages, split)
     schema = TABLES[published.facts["table"]]
     ours, frames = [], []
     for paths in published.fetch(files).values():
@@ -145,6 +150,6 @@ def _load_mixture(published: Published, mixture: Mixture, split: str) -> "Datase
 
     # A language that is absent has 0 rows, which the mixture may allow; if all are absent, reading fails.
     present = [code for code in mixture.languages if split in published.files.get(code, {})]
-    rows = select_rows(_scan(published, published.select(present or mixture.languages, split)), mixture)
+    rows = select_rows(_scan(published, present or mixture.languages, split), mixture)
     arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(published.facts["table"]))
     return Dataset(arrow.combine_chunks())

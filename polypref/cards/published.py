@@ -66,6 +66,8 @@ class Published:
         for split, paths in files.items():
             found[split] = []
             for path in paths:
+                if Path(path).is_absolute() or ".." in Path(path).parts:
+                    raise InputError(f"{self.name}: {path}: expected a path in the dataset")
                 matches = sorted(self.folder.glob(path))
                 shards = re.search(r"-of-(\d{5})\.", matches[0].name) if "*" in path and matches else None
                 if len(matches) < (int(shards[1]) if shards else 1):
@@ -156,10 +158,10 @@ def _files_by_language(facts: Facts, header: Mapping[str, Any]) -> dict[str, Fil
         for file in entry["files"]:
             languages.setdefault(code, {}).setdefault(file["split"], []).append(file["path"])
     for config in as_list(header.get("configs")):
-        code = config.get("config_name")
+        code = str(config.get("config_name")) if isinstance(config, dict) else ""
         if code in LANGUAGES and code not in facts["languages"]:
             described = [part for part in as_list(config.get("data_files")) if isinstance(part, dict)]
-            languages[code] = {part["split"]: as_list(part["path"]) for part in described}
+            languages[code] = {part.get("split", "train"): as_list(part.get("path")) for part in described}
     return languages
 
 

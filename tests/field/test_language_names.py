@@ -130,8 +130,7 @@ def test_a_norwegian_that_yaml_reads_as_false_is_to_be_quoted(tmp_path) -> None:
     with pytest.raises(InputError) as caught:
         read_config(recipe, DpoRecipe)
     assert str(caught.value) == (
-        f"{recipe}: languages.0: found False; "
-        "YAML reads no, yes, on and off as such, so write them in quotes"
+        f"{recipe}: languages.0: found False; YAML reads no, yes, on and off as such, so write them in quotes"
     )
     recipe.write_text("{model: m, data: d, output: o, languages: ['no', de]}")
     assert read_config(recipe, DpoRecipe).languages == ("nob_Latn", "deu_Latn")

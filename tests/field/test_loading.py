@@ -178,6 +178,12 @@ def test_what_a_folder_lacks_is_one_line(folder, run, tmp_path) -> None:
         load_published(folder, split="train[:x]")
     with pytest.raises(InputError, match="unknown language 5; expected a FLORES-200 code"):
         load_published(folder, language=5)  # type: ignore[arg-type]
+    card = (folder / "README.md").read_text()
+    outside = "configs:\n- config_name: swh_Latn\n  data_files: [{split: train, path: ../../*.parquet}]\n"
+    (folder / "README.md").write_text(card.replace("configs:\n", outside, 1))
+    with pytest.raises(InputError, match=r"\.\./\.\./\*\.parquet: expected a path in the dataset$"):
+        load_published(folder, language="sw")
+    (folder / "README.md").write_text(card)
     next(folder.glob("data/deu_Latn/test-*")).unlink()
     with pytest.raises(InputError, match=r"pairs: data/deu_Latn/test-00000-of-00001\.parquet is missing$"):
         scan_published(folder)
@@ -195,10 +201,14 @@ def test_what_a_folder_lacks_is_one_line(folder, run, tmp_path) -> None:
         ("train[:50%]", 37),
         ("train+test", 80),
         ("test[1:3]+train[:1]", 3),
+        ("all", 80),
     ],
 )
 def test_splits_are_cut_and_added_as_in_datasets(folder, split: str, rows: int) -> None:
     assert load_published(folder, split=split).num_rows == rows
+    if "[" in split:
+        with pytest.raises(InputError, match=r"expected whole splits, as in train\+test$"):
+            scan_published(folder, split=split)
 
 
 def test_several_languages_are_a_list_of_any_names(folder) -> None:
