@@ -226,7 +226,9 @@ class Build:
         for code in self.languages:
             prompt_parts = self.prompt_parts(code)
             prompts = read_parts(chain.from_iterable(prompt_parts))
-            rows_by_part = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
+            rows_by_part = imports.split_into_parts(
+                rows_by_language[code], prompts, self.parts, config.samples
+            )
             parts = self._table("completions", f"{name}-native", code)
             for part, sources, part_rows in zip(parts, prompt_parts, rows_by_part, strict=True):
                 identity = _import_identity(part_rows, filters, {})

@@ -114,6 +114,19 @@ def test_rows_without_an_id_match_nothing(tmp_path: Path) -> None:
     assert built.counts("human scores") == {"missing_id": 2}
 
 
+def test_rows_with_one_id_are_samples_if_the_recipe_says_so(tmp_path: Path) -> None:
+    prompts = {"sources": [sources(tmp_path, {"id": 1, "prompt": Q})]}
+    rows = [{"id": 1, "text": text} for text in (GOOD[Q], BAD[Q], "A third answer to this question.")]
+    table = {"path": write_rows(tmp_path / "a.jsonl", rows), "text": "text", "id": ["id"]}
+    built = build(
+        tmp_path,
+        prompts=prompts,
+        complete={"generators": {"one": {"import": table}, "two": {"import": table, "samples": 2}}},
+    )
+    assert built.counts("one-native") == {None: 1, "duplicate": 2}
+    assert built.counts("two-native") == {None: 2, "duplicate": 1}
+
+
 def test_an_id_of_two_prompts_is_ambiguous(tmp_path: Path) -> None:
     prompts = {"sources": [sources(tmp_path, {"id": 1, "prompt": Q}, {"id": 1, "prompt": R})]}
     sections = two_generators(tmp_path, {Q: 1}, score(1, 2, 1))

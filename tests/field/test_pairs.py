@@ -189,6 +189,36 @@ def test_helpsteer3(tmp_path: Path) -> None:
     assert yaml.safe_load(card.split("---")[1])["annotations_creators"] == ["crowdsourced"]
 
 
+@pytest.mark.parametrize(
+    ("values", "preferred"),
+    [
+        (["model_a", "model_b", "tie", None], ["model_a", "model_b"]),  # lmsys/chatbot_arena_conversations
+        ([1, 0.0, 2, None], [1, 0]),  # stanfordnlp/SHP
+        ([True, False, "", None], [True, False]),
+    ],
+)
+def test_the_better_answer_may_have_a_name(tmp_path: Path, values: list[Any], preferred: list[Any]) -> None:
+    questions = [Q, R, "Name a number.", "Name a city."]
+    answers = {Q: (GOOD[Q], BAD[Q]), R: (BAD[R], GOOD[R])}
+    rows = []
+    for question, value in zip(questions, values, strict=True):
+        first, second = answers.get(question, ("Seven or Rome.", "Eight or Paris."))
+        rows.append(
+            {"a": [user(question), assistant(first)], "b": [user(question), assistant(second)], "w": value}
+        )
+    built = build_pairs(
+        tmp_path,
+        rows,
+        {"text": "a"},
+        answers=["a", "b"],
+        preference="w",
+        preferred=preferred,
+        annotators="human",
+    )
+    assert built.texts() == [(Q, GOOD[Q], BAD[Q]), (R, GOOD[R], BAD[R])]
+    assert built.counts("pairs") == {None: 2, "tie": 1, "missing_score": 1}
+
+
 def test_of_pairs_with_the_same_id_the_first_counts(tmp_path: Path) -> None:
     rows = [
         {"id": 1, "prompt": Q, "a": GOOD[Q], "b": BAD[Q], "sa": 5, "sb": 2},

@@ -29,6 +29,7 @@ from polypref.builders.tables.read import (
     lookup,
     read_keyed,
     row_id,
+    value_text,
 )
 from polypref.builders.tables.texts import read_completion, read_prompt
 from polypref.errors import InputError
@@ -91,7 +92,10 @@ def _pair_scores(record: Record, pairs: Pairs, answers: int) -> list[Any]:
     if pairs.scores:
         return _values(record, pairs.scores)[:answers]
     if pairs.preference:
-        preference, reason = _read_score(lookup(record, pairs.preference))
+        value = lookup(record, pairs.preference)
+        if pairs.preferred and value is not None:
+            return [float(value_text(value) == value_text(label)) for label in pairs.preferred][:answers]
+        preference, reason = _read_score(value)
         return [] if reason else [max(0.0, -preference), max(0.0, preference)][:answers]
     return [1.0, *[0.0] * answers][:answers]
 
@@ -135,21 +139,26 @@ def other_language(code: str) -> str:
     return "unknown_language" if code == NO_LANGUAGE else "other_language"
 
 
-def split_into_parts(rows: Iterable[KeyedRow], prompts: pl.DataFrame, parts: int) -> list[list[ImportedRow]]:
-    """Return the rows of one language by the part that they belong to; `prompts` are all of that language."""
+def split_into_parts(
+    rows: Iterable[KeyedRow], prompts: pl.DataFrame, parts: int, samples: int = 1
+) -> list[list[ImportedRow]]:
+    """Return the rows of one language by the part that they belong to; `prompts` are all of that language.
+
+    The first `samples` rows with the same id are the samples of its prompt.
+    """
     kept_id = pl.col("prompt_id").filter(pl.col("rejected_by").is_null()).first()
     # An id is ambiguous if several prompts have it; the same prompt twice is not.
     found = prompts.group_by("source", "source_id").agg(kept_id, texts=text_of("prompt").n_unique())
     ids = {(source, name): (kept, texts) for source, name, kept, texts in found.iter_rows()}
     rows_by_part: list[list[ImportedRow]] = [[] for _ in range(parts)]
-    seen: set[tuple[str, str | None, int]] = set()
+    seen: Counter[tuple[str, str | None, int]] = Counter()
     for row in rows:
         prompt_id, texts = ids.get((row.source, row.id), (None, 0))
         key = (row.source, row.id, row.sample)
         reason = None
         if row.id is None:
             reason = "missing_id"
-        elif key in seen:
+        elif seen[key] >= samples:
             reason = "duplicate"
         elif texts == 0:
             reason = "no_prompt"
@@ -157,7 +166,8 @@ def split_into_parts(rows: Iterable[KeyedRow], prompts: pl.DataFrame, parts: int
             reason = "ambiguous_id"
         elif prompt_id is None:
             reason = "prompt_rejected"
-        seen.add(key)
+        row = row._replace(sample=row.sample + seen[key])
+        seen[key] += 1
         if prompt_id is None or reason is not None:
             prompt_id = row_id(f"{row.place}:{row.sample}" if row.sample else row.place, "row")
         rows_by_part[part_number(prompt_id, parts)].append(ImportedRow(prompt_id, row, reason))

@@ -81,6 +81,7 @@ class Pairs(Config):
     scores: the columns or the field of their scores. Without scores, the first answer is the preferred one.
     preference: instead of scores, the column of a number: below 0 the first of two answers is preferred,
     above 0 the second, and at 0 neither.
+    preferred: instead of numbers, the values in that column that prefer the first and the second answer.
     models: the columns or the field of the names of the models that wrote the answers.
     annotators: who preferred, for the cards.
     """
@@ -89,6 +90,7 @@ class Pairs(Config):
     answers: str | tuple[str, ...]
     scores: str | tuple[str, ...] | None = None
     preference: str | None = None
+    preferred: tuple[str | bool | int, str | bool | int] | None = None
     models: str | tuple[str, ...] | None = None
     annotators: Operational[Literal["human", "model"]] = "model"
 
@@ -96,6 +98,8 @@ class Pairs(Config):
     def _check_scores(self) -> "Pairs":
         if self.scores is not None and self.preference is not None:
             raise ValueError("expected either 'scores' or 'preference'")
+        if self.preferred is not None and self.preference is None:
+            raise ValueError("preferred: expected 'preference', the column that holds these values")
         return self
 
     @property
@@ -141,20 +145,24 @@ def read_keyed(table: Rows, *columns: str) -> Iterator[tuple[str, str | None, st
 
 
 def _row_id(record: Record, columns: Iterable[str]) -> str | None:
-    """Return an id as text: the same for 7, 7.0, "7" and "7.0"; None if one of its columns is empty."""
+    """Return the id in these columns; None if one of them is empty."""
     parts = []
     for column in columns:
-        value = lookup(record, column)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        is_null = value is None or value != value  # only NaN differs from itself
-        part = "" if is_null else str(value).strip()
+        part = value_text(lookup(record, column))
         if not part:
             return None
-        parts.append(WHOLE_NUMBER.sub(r"\1", part))
+        parts.append(part)
     if len(parts) > 1:
         parts = [part.replace("/", r"\/") for part in parts]  # or a/b and c would be the same as a and b/c
     return "/".join(parts)
+
+
+def value_text(value: object) -> str:
+    """Return an id or a label as text: the same for 7, 7.0, "7" and "7.0"; "" for null."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    is_null = value is None or value != value  # only NaN differs from itself
+    return "" if is_null else WHOLE_NUMBER.sub(r"\1", str(value).strip())
 
 
 def lookup(record: Mapping[str, Any], column: str, absent: object = None) -> Any:
