@@ -85,13 +85,14 @@ def load_tokenizer(model: ResolvedModel) -> Any:
 
 @contextmanager
 def loading_errors(model: ResolvedModel) -> Iterator[None]:
-    """Turn the errors of files that are no checkpoint, or one that may not be loaded, into one line."""
+    """Turn the errors of files that are no checkpoint, or one that may not be used, into one line."""
+    from jinja2.exceptions import TemplateError
     from safetensors import SafetensorError
 
     with hub_errors(f"{model.model}: cannot be loaded"):
         try:
             yield
-        except (SafetensorError, UnpicklingError) as error:
+        except (SafetensorError, UnpicklingError, TemplateError) as error:
             raise ValueError(error) from error
 
 

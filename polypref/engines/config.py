@@ -9,6 +9,7 @@ from polypref.config import Config, Operational
 from polypref.engines.address import parse_address, server_name
 from polypref.engines.budget import Price
 
+MOST_TOKENS = 100_000_000  # of an answer, a text or a batch: no machine holds more
 MOST_SECONDS = 86_400.0  # a day: what waits longer will not be noticed
 NOT_EXTRA = {"model", "messages", "stream", "n"}  # of the parameters of a call
 VARIABLE = re.compile(r"\$(\w+)")
@@ -19,9 +20,9 @@ Parameter = Literal["temperature", "top_p", "max_tokens", "seed"]
 class Sampling(Config):
     """How a completion is drawn; temperature 0 is greedy."""
 
-    temperature: float = Field(0.3, ge=0)
+    temperature: float = Field(0.3, ge=0, le=100)
     top_p: float = Field(0.75, gt=0, le=1)
-    max_tokens: int = Field(1024, gt=0)
+    max_tokens: int = Field(1024, gt=0, le=MOST_TOKENS)
 
 
 class Checkpoint(Config):
@@ -29,7 +30,7 @@ class Checkpoint(Config):
 
     model: str
     revision: str = "main"
-    tokens_per_batch: int = Field(8192, gt=0)
+    tokens_per_batch: int = Field(8192, gt=0, le=MOST_TOKENS)
     device: Operational[str] = "auto"
 
 
@@ -105,10 +106,12 @@ class VllmServer(Config):
     model: str
     revision: str = "main"
     dtype: str = "auto"
-    max_model_len: int | None = Field(None, gt=0)  # tokens of prompt and answer; the model's own by default
+    max_model_len: int | None = Field(
+        None, gt=0, le=MOST_TOKENS
+    )  # tokens of prompt and answer; the model's own by default
     arguments: tuple[str, ...] = ()  # further ones of `vllm serve`, e.g. --quantization
-    tensor_parallel: Operational[int] = Field(1, gt=0)
-    data_parallel: Operational[int] = Field(1, gt=0)
+    tensor_parallel: Operational[int] = Field(1, gt=0, le=1024)
+    data_parallel: Operational[int] = Field(1, gt=0, le=1024)
     memory: Operational[float] = Field(0.9, gt=0, le=1)  # the share of each accelerator's memory
     start_seconds: Operational[float] = Field(1800.0, gt=0, le=MOST_SECONDS)
     concurrency: Operational[int] = Field(256, gt=0, le=10_000)
@@ -138,9 +141,9 @@ Generator = Annotated[HfGenerator | HttpGenerator | VllmGenerator, Field(discrim
 class SentenceTranslator(Checkpoint):
     """M2M-100, NLLB-200 or MADLAD-400."""
 
-    beams: int = Field(1, gt=0)
-    max_tokens: int = Field(256, gt=0)
-    tokens_per_batch: int = Field(4096, gt=0)
+    beams: int = Field(1, gt=0, le=100)
+    max_tokens: int = Field(256, gt=0, le=MOST_TOKENS)
+    tokens_per_batch: int = Field(4096, gt=0, le=MOST_TOKENS)
 
 
 class HfTranslator(SentenceTranslator):
@@ -160,7 +163,7 @@ class Ct2Translator(SentenceTranslator):
     quantization: Literal[
         "auto", "int8", "int8_float16", "int8_bfloat16", "int16", "float16", "bfloat16", "float32"
     ] = "auto"
-    threads: Operational[int] = Field(0, ge=0)
+    threads: Operational[int] = Field(0, ge=0, le=1024)
 
 
 class HttpTranslator(HttpGenerator):
@@ -190,16 +193,16 @@ class RewardModel(Checkpoint):
     """A sequence classifier with one output, by transformers; its logit is the score."""
 
     kind: Literal["reward_model"]
-    max_tokens: int = Field(4096, gt=0)
+    max_tokens: int = Field(4096, gt=0, le=MOST_TOKENS)
     dtype: str = "auto"
-    tokens_per_batch: int = Field(16384, gt=0)
+    tokens_per_batch: int = Field(16384, gt=0, le=MOST_TOKENS)
 
 
 class VllmRewardModel(VllmServer):
     """A sequence classifier with one output behind vLLM's pooling server; its logit is the score."""
 
     kind: Literal["vllm_reward_model"]
-    max_tokens: int = Field(4096, gt=0)
+    max_tokens: int = Field(4096, gt=0, le=MOST_TOKENS)
 
 
 class QualityModel(Checkpoint):
@@ -211,7 +214,7 @@ class QualityModel(Checkpoint):
     """
 
     kind: Literal["quality"] = "quality"
-    max_tokens: int = Field(512, gt=0)
+    max_tokens: int = Field(512, gt=0, le=MOST_TOKENS)
     dtype: str = "auto"
 
 

@@ -236,6 +236,8 @@ def find_proxy(address: Address) -> str | None:
         return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(address.base.partition(":")[0]) or proxies.get("all")
+    if proxy and "://" not in proxy:
+        return f"http://{proxy}"
     if proxy and not proxy.startswith("http"):
         shown = without_credentials(proxy)
         raise InputError(f"{shown}: a proxy of this kind is not supported; expected http://HOST:PORT")

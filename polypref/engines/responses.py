@@ -236,7 +236,8 @@ def _find_error(content: Mapping[str, Any]) -> tuple[int | None, str]:
     """Return the code and the message of an error in JSON of any of the usual shapes, or None and ""."""
     error = content.get("error") or content.get("errors")
     if not error and not content.get("choices"):
-        error = content.get("detail") or (content if content.get("object") == "error" else None)
+        is_error = isinstance(content.get("message") or content.get("msg"), str)
+        error = content.get("detail") or (content if is_error else None)
     if isinstance(error, list):
         error = error[0]
     if not error:
@@ -244,7 +245,11 @@ def _find_error(content: Mapping[str, Any]) -> tuple[int | None, str]:
     if not isinstance(error, dict):
         return None, _one_line(str(error))
     message = error.get("message") or error.get("msg") or json.dumps(error, ensure_ascii=False)
-    codes = [str(error[name]) for name in ("code", "status", "status_code", "type") if error.get(name)]
+    codes = [
+        str(error[name])
+        for name in ("code", "status", "status_code", "statusCode", "type")
+        if error.get(name)
+    ]
     for code in codes:
         if code.isdecimal() and 300 <= int(code) < 600:
             return int(code), _one_line(str(message))

@@ -6,6 +6,7 @@ in one batch are one record. A line that was damaged later is named and skipped,
 again.
 """
 
+import codecs
 import errno
 import json
 import os
@@ -43,7 +44,9 @@ def decode_line(line: bytes) -> Answers | None:
 
     Lines that polypref 0.2 wrote have no checksum.
     """
-    checksum, _, text = line.rstrip(b"\n").partition(b" ")
+    # An editor may have left a byte order mark, or line ends of its own.
+    line = line.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
+    checksum, _, text = line.partition(b" ")
     if line.startswith(b"[["):
         text = line
     elif checksum != b"%08x" % zlib.crc32(text):

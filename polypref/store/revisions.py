@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polypref.errors import InputError, Unavailable
+from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.files import file_sha256
 from polypref.schemas import hash16, hash32
 from polypref.store.storage import read_json, write_json
@@ -108,6 +108,8 @@ def hub_errors(problem: str) -> Iterator[None]:
 
     try:
         yield
+    except PolyprefError:
+        raise
     except (HTTPError, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         if _is_unavailable(error):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from polypref.engines.checkpoints import loading_errors
 from polypref.training import data, folder, trainer
 from polypref.training.recipe import DpoRecipe
 
@@ -36,13 +37,14 @@ def train(recipe: DpoRecipe, overwrite: bool = False) -> Path:
 
         from trl import DPOConfig, DPOTrainer
 
-        dpo = DPOTrainer(
-            model=base.location,
-            args=DPOConfig(**trainer.training_arguments(recipe, base), max_length=recipe.max_length),
-            train_dataset=data.to_dataset(rows),
-            processing_class=trainer.load_chat_tokenizer(base),
-            peft_config=trainer.adapter_config(recipe.lora, base),
-        )
+        with loading_errors(base):
+            dpo = DPOTrainer(
+                model=base.location,
+                args=DPOConfig(**trainer.training_arguments(recipe, base), max_length=recipe.max_length),
+                train_dataset=data.to_dataset(rows),
+                processing_class=trainer.load_chat_tokenizer(base),
+                peft_config=trainer.adapter_config(recipe.lora, base),
+            )
         # If the prompt alone fills max_length, chosen and rejected are both cut to nothing.
         dpo.train_dataset = dpo.train_dataset.filter(lambda row: len(row["prompt_ids"]) < recipe.max_length)
         facts["left_out"] = rows.height - len(dpo.train_dataset)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from polypref.engines.checkpoints import loading_errors
 from polypref.training import data, folder, trainer
 from polypref.training.recipe import RlooRecipe
 from polypref.training.rewards import reward_function
@@ -53,16 +54,17 @@ def train(recipe: RlooRecipe, overwrite: bool = False) -> Path:
             "temperature": recipe.temperature,
             "mask_truncated_completions": recipe.missing_eos_penalty is None,
         }
-        rloo = RLOOTrainer(
-            model=base.location,
-            reward_funcs=reward_function(
-                RewardEngine(recipe.reward, "reward", judge),
-                lambda: rloo.eos_token_ids,  # the trainer does not exist yet
-                recipe.missing_eos_penalty,
-            ),
-            args=RLOOConfig(**arguments),
-            train_dataset=prompts.select(order),
-            processing_class=tokenizer,
-            peft_config=trainer.adapter_config(recipe.lora, base),
-        )
+        with loading_errors(base):
+            rloo = RLOOTrainer(
+                model=base.location,
+                reward_funcs=reward_function(
+                    RewardEngine(recipe.reward, "reward", judge),
+                    lambda: rloo.eos_token_ids,  # the trainer does not exist yet
+                    recipe.missing_eos_penalty,
+                ),
+                args=RLOOConfig(**arguments),
+                train_dataset=prompts.select(order),
+                processing_class=tokenizer,
+                peft_config=trainer.adapter_config(recipe.lora, base),
+            )
         return trainer.train_and_save(rloo, recipe, facts)

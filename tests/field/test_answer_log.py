@@ -147,6 +147,15 @@ def test_a_log_without_checksums_is_read_on(tmp_path: Path) -> None:
         assert len(server.calls) == ROWS
 
 
+def test_line_ends_and_the_mark_of_an_editor_are_no_damage(tmp_path: Path) -> None:
+    with OpenAIServer() as server:
+        given = ask(server.url, tmp_path)
+        path = log_file(tmp_path)
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+        assert ask(server.url, tmp_path) == given
+        assert len(server.calls) == ROWS
+
+
 def test_files_of_answers_are_never_executable(tmp_path: Path) -> None:
     os.umask(0o022)
     with OpenAIServer() as server:

@@ -145,6 +145,8 @@ def test_usage_of_any_shape_loses_no_answer(usage: Any, tokens: int) -> None:
         ({"error": "the model is overloaded"}, Failure("the model is overloaded", busy=True)),
         ({"object": "error", "message": "Too long", "code": 400}, Rejection("400: Too long")),  # old vLLM
         ({"detail": "Not Found"}, Failure("Not Found")),  # FastAPI
+        ({"statusCode": 429, "message": "Slow down"}, Failure("429: Slow down", busy=True)),
+        ({"code": 1301, "msg": "sensitive"}, Failure("sensitive")),
         (
             {"choices": [{"error": {"code": 502, "message": "Upstream"}, "message": {"content": "par"}}]},
             Failure("502: Upstream", away=True),

@@ -1,6 +1,7 @@
 """DPO of a tiny random policy: the pinned trajectory, resume, LoRA, the control, the files it leaves."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,17 @@ def test_bad_input_is_one_line(policy: Path, published: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match="bare: cannot be loaded"):
         dpo.train(recipe(bare, published, tmp_path / "c"))
     assert not [file for folder in "abc" for file in (tmp_path / folder).rglob("*")]
+
+
+def test_a_base_model_in_a_pickle_or_with_a_hostile_template_is_one_line(
+    policy: Path, published: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copytree(policy, tmp_path / "model"))
+    template = (model / "chat_template.jinja").read_text()
+    (model / "chat_template.jinja").write_text("{{ messages.__class__.__mro__ }}")
+    with pytest.raises(InputError, match=r"^model: cannot be loaded: access to attribute '__class__'"):
+        dpo.train(recipe(model, published, tmp_path / "tuned"))
+    (model / "chat_template.jinja").write_text(template)
+    (model / "model.safetensors").rename(model / "pytorch_model.bin")
+    with pytest.raises(InputError, match=r"^model: cannot be loaded: .*safetensors"):
+        dpo.train(recipe(model, published, tmp_path / "tuned"))
