@@ -114,7 +114,7 @@ def _recipe_changes(facts: Mapping[str, Any], lineages: list[dict[str, Any]]) ->
     """Return how the first recipe of the page is run elsewhere.
 
     `pins` are lines of YAML over it: the published prompts as its source, and the models' commits.
-    `local` are the names of its models that were folders on the builder's machine.
+    `local` are the names of its models that were folders or servers of whoever built the data.
     """
     build = next((lineage for lineage in lineages if lineage["recipe"]), None)
     if build is None:
@@ -129,7 +129,7 @@ def _recipe_changes(facts: Mapping[str, Any], lineages: list[dict[str, Any]]) ->
     local = []
     for model in build["models"]:
         pin = {"revision": model["revision"]}
-        if model["revision"].startswith("sha256:"):
+        if model["revision"].startswith("sha256:") or model["revision"] == "as served at local":
             local.append(model["name"])
         elif not re.fullmatch("[0-9a-f]{40}", model["revision"]):
             continue

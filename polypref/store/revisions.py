@@ -88,13 +88,15 @@ def _hash_files(folder: Path, files: list[Path]) -> str:
 def _ask_hub(model: str, revision: str) -> str:
     if model.count("/") != 1 or model.startswith((".", "/", "~")):
         raise InputError(f"{model}: no such folder, and not a Hub id (ORG/NAME)")
-    from huggingface_hub import HfApi
+    from huggingface_hub import HfApi, is_offline_mode
 
+    api = HfApi()
     with hub_errors(f"{model}: revision {revision!r} cannot be resolved"):
-        commit = HfApi().model_info(model, revision=revision).sha
-    if commit is None:
-        raise InputError(f"{model}: the Hub names no commit for revision {revision!r}")
-    return commit
+        if not is_offline_mode():
+            # Asked first: the call below would silently answer from its cache while the Hub is away.
+            api.model_info(model, revision=revision)
+        # Offline, the commit that the revision had when the Hub was last asked.
+        return str(api.resolve_revision(model, revision=revision).resolved)
 
 
 @contextmanager
@@ -105,12 +107,13 @@ def hub_errors(problem: str) -> Iterator[None]:
     expects.
     """
     from httpx2 import HTTPError  # the library that huggingface_hub speaks HTTP with
+    from huggingface_hub.errors import RevisionResolutionError
 
     try:
         yield
     except PolyprefError:
         raise
-    except (HTTPError, OSError, ValueError, KeyError) as error:
+    except (HTTPError, OSError, ValueError, KeyError, RevisionResolutionError) as error:
         reason = " ".join(str(error).split())[:300]
         if _is_unavailable(error):
             raise Unavailable(f"{problem}: {reason}") from None

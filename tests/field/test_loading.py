@@ -18,7 +18,7 @@ from polypref.training.recipe import DpoRecipe
 from tests.cards.conftest import ROOT
 
 SCRIPT = """
-import json, sys
+import json, pathlib, sys
 import polypref
 from polypref.training.data import read_pairs
 from polypref.training.folder import pin_data_revision
@@ -130,6 +130,23 @@ def test_a_pinned_commit_that_is_cached_needs_no_hub(two_revisions, ask, repo) -
     old, _ = two_revisions
     assert ask(*counts(repo, old)) == [17, 17, 17]
     assert ask(*counts(repo, old), HF_ENDPOINT="http://127.0.0.1:9") == [17, 17, 17]
+
+
+def test_a_models_revision_is_known_without_the_hub_once_it_was_asked_for(
+    client, ask, repo, tmp_path
+) -> None:
+    client(f"""
+HfApi().create_repo("{repo}")
+upload("{repo}", "{{}}", "config.json", kind="model")
+""")
+    resolve = "__import__('polypref.store.revisions').store.revisions.resolve_model"
+    commits = [
+        f"int({resolve}({repo!r}, 'main', pathlib.Path('{tmp_path / name}')).revision, 16)" for name in "ab"
+    ]
+    (online,) = ask(commits[0])
+    assert ask(commits[1], HF_HUB_OFFLINE="1") == [online]
+    (unknown,) = ask(commits[1].replace("main", "v9"), HF_HUB_OFFLINE="1")
+    assert unknown.startswith(f"Unavailable: {repo}: revision 'v9' cannot be resolved: ")
 
 
 # Own case: one language of two is cached.
