@@ -8,6 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from polypref.errors import InputError
+
+
+def refuse_folder(path: Path) -> None:
+    """Raise InputError if a file is to be written where there is a folder."""
+    if path.is_dir():
+        raise InputError(f"{path}: found a folder, expected a file to write")
+
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from polypref.cli.options import Output, RecipeFile, recipe_path
+from polypref.files import refuse_folder
 
 commands = typer.Typer(help="Compare checkpoints.", no_args_is_help=True, rich_markup_mode=None)
 report_commands = typer.Typer()
@@ -46,4 +47,6 @@ def report(rundir: RunFolder, output: Page = None) -> None:
     """Write one self-contained HTML page about a run."""
     from polypref.eval.report.page import write_report
 
+    if output:
+        refuse_folder(output)
     print(write_report(rundir, output))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from polypref.errors import InputError
+from polypref.files import refuse_folder
 
 if TYPE_CHECKING:
     from polypref.builders.recipe import Recipe
@@ -77,8 +78,7 @@ def open_workdir(workdir: Path | None, out: Path) -> "Workdir":
     """Return the work dir of a command on a table, not entered yet; raise InputError for a folder `out`."""
     from polypref.store.workdir import Workdir
 
-    if out.is_dir():  # said before a work dir is made beside it
-        raise InputError(f"{out}: found a folder, expected a file to write")
+    refuse_folder(out)  # before a work dir is made beside it
 
     return Workdir(workdir or out.with_name(f"{out.name}.work"))
 

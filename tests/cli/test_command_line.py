@@ -237,6 +237,11 @@ def test_a_translation_that_cannot_start(folder: Path, changes: dict[str, str], 
     assert (run.returncode, run.stderr) == (2, f"polypref: {message}\n")
 
 
+def test_a_report_is_not_written_over_a_folder(tmp_path: Path) -> None:
+    run = polypref("report", "run", "--output", ".", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (2, "polypref: .: found a folder, expected a file to write\n")
+
+
 def test_ctrl_c_says_how_to_go_on_and_exits_with_130(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

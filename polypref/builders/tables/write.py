@@ -22,7 +22,7 @@ from polypref.builders.filters.text import SURROGATE
 from polypref.builders.tables.files import Record
 from polypref.builders.tables.texts import map_values
 from polypref.errors import InputError
-from polypref.files import write_atomically
+from polypref.files import refuse_folder, write_atomically
 from polypref.store.storage import storage_errors
 
 FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
@@ -30,8 +30,7 @@ FORMATS = (".jsonl", ".csv", ".tsv", ".parquet")
 
 def check_format(out: Path) -> None:
     """Raise InputError for a folder, and for a file whose suffix names no format that can be written."""
-    if out.is_dir():
-        raise InputError(f"{out}: found a folder, expected a file to write")
+    refuse_folder(out)
     if out.suffix not in FORMATS:
         raise InputError(
             f"{out}: unknown kind of file {out.suffix!r}; expected {', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
