@@ -152,8 +152,8 @@ def _find(key: str) -> Language | None:
     row = _find_key(key)
     if row is not None:
         return row
-    # ISO 639-2 joins several names of a language, and adds the years in which it was spoken.
-    key = re.sub(r"-?\([^()]*\d[^()]*\)", "", key)
+    # ISO 639 joins several names of a language, and adds its years and whether it is one or several.
+    key = re.sub(r"-?\(([^()]*\d[^()]*|macrolanguage|individual-language)\)", "", key)
     alternatives = re.split("-?[;/]-?", key)
     found = {row.code for row in map(_find_qualified, alternatives) if row}
     return LANGUAGES[found.pop()] if len(found) == 1 else None

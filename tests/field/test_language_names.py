@@ -35,6 +35,8 @@ ISO_639_2 = {
     "Sotho, Southern": "sot_Latn",
     "Spanish; Castilian": "spa_Latn",
     "Uighur; Uyghur": "uig_Arab",
+    "Luo (Kenya and Tanzania)": "luo_Latn",
+    "Occitan (post 1500)": "oci_Latn",
 }
 # The bibliographic codes of ISO 639-2.
 ISO_639_2_B = {
@@ -63,6 +65,10 @@ OTHERS = {
     "Serbian (Cyrillic)": "srp_Cyrl",
     "Arabic (Egyptian)": "arz_Arab",
     "Arabic (Morocco)": "ary_Arab",
+    "Swahili (individual language)": "swh_Latn",
+    "Malay (macrolanguage)": "zsm_Latn",
+    "Meiteilon (Manipuri)": "mni_Beng",
+    "Myanmar (Burmese)": "mya_Mymr",
     "ar-EG": "arz_Arab",
     "ar_MA": "ary_Arab",
     "ar-TN": "aeb_Arab",
@@ -111,6 +117,7 @@ def test_what_is_another_language_or_several_is_not_guessed(name: str) -> None:
             "FLORES-200 does not have the language 'Frisian'; near it are 'nld_Latn' (Dutch) or "
             "'deu_Latn' (German)",
         ),
+        ("jp", "FLORES-200 does not have the language 'jp'; near it is 'jpn_Jpan' (Japanese)"),
         (
             "Ancient Greek",
             "FLORES-200 does not have the language 'Ancient Greek'; near it is 'ell_Grek' (Greek)",
