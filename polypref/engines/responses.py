@@ -65,8 +65,10 @@ THINKING = re.compile(
 )
 TAG_ENDS = ("think>", "thinking>", "thought>", "think]", "think▷")
 
-BESIDE_TEXT = ("reasoning_content", "reasoning", "thinking", "tool_calls", "function_call", "audio")
-TEXT_PARTS = ("text", "output_text")
+BESIDE_TEXT = (
+    *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
+    *("tool_calls", "function_call", "audio"),
+)
 MOST_TOKENS = 2**31 - 1  # what the tables hold
 MESSAGE_CHARACTERS = 200
 
@@ -150,7 +152,7 @@ def read_completion(content: Any) -> Outcome:
 
 
 def _kind_of_reason(reason: object) -> str | None:
-    word = str(reason).lower().removeprefix("finishreason.").removeprefix("finish_reason_")
+    word = str(reason).strip().lower().removeprefix("finishreason.").removeprefix("finish_reason_")
     return KIND_OF_REASON.get(word)
 
 
@@ -182,18 +184,19 @@ def _join_parts(parts: list[Any]) -> tuple[str, list[str]]:
     """Return the text of a content's text parts, and the types of the other parts."""
     texts, others = [], []
     for part in parts:
-        if isinstance(part, str):
-            texts.append(part)
-        elif isinstance(part, dict) and isinstance(part.get("refusal"), str):
-            texts.append(part["refusal"])
-        elif (
-            isinstance(part, dict)
-            and part.get("type", "text") in TEXT_PARTS
-            and isinstance(part.get("text"), str)
-        ):
-            texts.append(part["text"])
-        else:
-            others.append(str(part.get("type")) if isinstance(part, dict) else type(part).__name__)
+        match part:
+            case str():
+                texts.append(part)
+            case {"refusal": str(refusal)}:
+                texts.append(refusal)
+            case {"type": "text" | "output_text", "text": str(text)}:
+                texts.append(text)
+            case {"text": str(text)} if "type" not in part:
+                texts.append(text)
+            case dict():
+                others.append(str(part.get("type")))
+            case _:
+                others.append(type(part).__name__)
     return "".join(texts), others
 
 
@@ -217,7 +220,7 @@ def _without_thinking(text: str) -> tuple[str, str]:
         return "", "cut while it was thinking: no text"
     if text.strip() and not (before + rest).strip():
         return "", "no text, only thinking"
-    return before + rest, ""
+    return (before + rest).lstrip(), ""
 
 
 def count_tokens(usage: Any, *names: str) -> int:
@@ -240,7 +243,7 @@ def _find_error(content: Mapping[str, Any]) -> tuple[int | None, str]:
         error = content.get("detail") or (content if is_error else None)
     if isinstance(error, list):
         error = error[0]
-    if not error:
+    if not error or (isinstance(error, dict) and not any(error.values())):
         return None, ""
     if not isinstance(error, dict):
         return None, _one_line(str(error))

@@ -33,6 +33,7 @@ def read(content: bytes, status: int = 200) -> Outcome:
         ("<think>two and two</think>Four.", "Four."),
         ("<think>\n\n</think>\n\nFour.", "Four."),
         ("two and two</think>\n\nFour.", "Four."),
+        (" <Thinking>two and two</Thinking> Four.", "Four."),
         ("<think>a</think>Fo<think>b</think>ur.", "Four."),
         ("[THINK]two and two[/THINK]Four.", "Four."),
         ("◁think▷two and two◁/think▷Four.", "Four."),
@@ -53,6 +54,7 @@ def test_the_text_is_what_the_model_says_to_the_user(content: Any, text: str) ->
         # vllm#45736, vllm#52640, mindcraft#789, lmstudio#1602
         ({"content": None, "reasoning_content": "Hm."}, "no text, only reasoning_content"),
         ({"content": "", "reasoning": "Hm."}, "no text, only reasoning"),
+        ({"content": None, "reasoning_details": [{}]}, "no text, only reasoning_details"),
         ({"content": None, "tool_calls": [{"id": "1"}]}, "no text, only tool_calls"),
         ({"content": [{"type": "thinking", "thinking": []}]}, "no text, only thinking"),
         ({"content": [{"type": "image_url"}]}, "no text, only image_url"),
@@ -152,6 +154,7 @@ def test_usage_of_any_shape_loses_no_answer(usage: Any, tokens: int) -> None:
             Failure("502: Upstream", away=True),
         ),
         ({"error": None, **json.loads(body("x"))}, Answer("x")),
+        ({"error": {"code": 0, "message": ""}, **json.loads(body("x"))}, Answer("x")),
         ({"message": {"content": "x"}, "done": True}, "an answer without a choice: "),  # Ollama's own
         ({"choices": []}, "an answer without a choice: "),
         ({"choices": None}, "an answer without a choice: "),
