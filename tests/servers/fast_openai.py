@@ -6,6 +6,7 @@
 Latencies are constant or, with --tail, lognormal. With --rate, calls above that rate (in bursts of --burst
 seconds) are refused by 429; with --slots, calls above that many at once by 503. It keeps a hash of every
 request that it answered.
+Answers are filler or, with --prose, 900 characters of English that differ by call and pass every filter.
 """
 
 import argparse
@@ -28,6 +29,26 @@ ANSWER = {
     ],
     "usage": {"prompt_tokens": 20, "completion_tokens": 200, "total_tokens": 220},
 }
+
+# Twelve of them, in any order, are an answer.
+PROSE = (
+    "The river rises in the hills to the north of the town and reaches the sea after forty miles.",
+    "Most of the houses along the old road were built by weavers who came from the coast.",
+    "A small museum near the bridge keeps their looms, their letters and a few faded maps.",
+    "In spring the meadows are under water for weeks, and cranes stop there on their way home.",
+    "Farmers move the cattle to higher ground before the first heavy rain of the year.",
+    "The railway arrived late, so the market lost many of its traders to the next valley.",
+    "Today a slow train still runs twice a day, mostly for pupils and for people who hike.",
+    "If you have only one afternoon, walk from the station to the mill and back by the canal.",
+    "The path is flat and shaded, and there are benches wherever the view opens.",
+    "Bring water, because the only café on the way opens when its owner feels like it.",
+    "Local bread is dark and sour, and it keeps for a week if you wrap it in a cloth.",
+    "Children like the tower best, since every step is painted in a different colour.",
+    "Nobody knows exactly who gave the order to paint it, or what it was meant to say.",
+    "At dusk the lamps are lit one after another by a man with a very long pole.",
+    "He says that electric light would be cheaper, but that nobody would come to see it.",
+    "Winter is quiet; snow closes the pass, and the inn serves soup to whoever is left.",
+)
 
 
 class Server:
@@ -69,7 +90,13 @@ class Server:
         )
         self.in_flight -= 1
         self.stats["answered"] += 1
+        if self.options.prose:
+            return 200, self.prose()
         return 200, json.dumps(ANSWER).encode()
+
+    def prose(self) -> bytes:
+        message = {"role": "assistant", "content": " ".join(self.random.sample(PROSE, 12))}
+        return json.dumps({**ANSWER, "choices": [{**ANSWER["choices"][0], "message": message}]}).encode()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -109,6 +136,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, default=0.2)
     parser.add_argument("--tail", action="store_true")
+    parser.add_argument("--prose", action="store_true")
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--burst", type=float, default=1.0)
     parser.add_argument("--slots", type=int, default=0)
