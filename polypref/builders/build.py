@@ -36,7 +36,7 @@ from polypref.languages.codes import languages
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16
 from polypref.store.parts import Part, read_parts
-from polypref.store.stages import Asking, PartTask, make_parts, without_requests
+from polypref.store.stages import Asking, PartTask, make_parts
 from polypref.store.storage import write_json
 from polypref.store.workdir import Workdir
 
@@ -173,7 +173,7 @@ class Build:
                     )
                 else:
                     identity = _translation_identity(config, code, engines)
-                    stage = translate.translate_prompts(config, code, engines[""].name)
+                    stage = partial(translate.translate_prompts, config, code, engines[""].name)
                 tasks.append(PartTask(part, "prompts", (source,), identity, stage))
         self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
 
@@ -191,7 +191,7 @@ class Build:
         tasks, rows = [], 0
         for code in (PIVOT,) if config.pivot else self.languages:
             rows += config.samples * self._count_prompts(code)
-            stage = complete.complete_prompts(config, name, code, filters)
+            stage = partial(complete.complete_prompts, config.samples, name, filters)
             parts = self._table("completions", f"{name}-native", code)
             for part, sources in zip(parts, self.prompt_parts(code), strict=True):
                 tasks.append(PartTask(part, "completions", sources, identity, stage))
@@ -209,7 +209,7 @@ class Build:
         tasks = []
         for code in codes:
             identity = _translation_identity(config, code, engines)
-            stage = translate.translate_completions(config, code)
+            stage = partial(translate.translate_completions, config, code)
             parts = self._table("completions", f"{name}-translated", code)
             for part, english, sources in zip(parts, english_parts, self.prompt_parts(code), strict=True):
                 tasks.append(PartTask(part, "completions", (english, *sources), identity, stage))
@@ -232,7 +232,7 @@ class Build:
             parts = self._table("completions", f"{name}-native", code)
             for part, sources, part_rows in zip(parts, prompt_parts, rows_by_part, strict=True):
                 identity = _import_identity(part_rows, filters, {})
-                stage = without_requests(partial(imports.import_completions, part_rows, name, code, filters))
+                stage = partial(imports.import_completions, part_rows, name, code, filters)
                 tasks.append(PartTask(part, "completions", sources, identity, stage))
         total = sum(len(rows_by_language[code]) for code in self.languages)
         self._run(f"import {name}", tasks, total, {})
@@ -242,17 +242,18 @@ class Build:
     def _score(self, scorer: str) -> None:
         config = self.recipe.score[scorer]
         engines: Engines = {}
+        stage: Callable[..., pl.DataFrame | Asking[pl.DataFrame]]
         if isinstance(config, LanguageRule):
-            stage, identity = without_requests(score.score_by_language_rule(scorer)), "language_rule"
+            stage, identity = partial(score.score_by_language_rule, scorer), "language_rule"
         elif isinstance(config, ImportedScores | PairScores):
             scores = imports.read_scores(config, self._sources, self.languages)
             counts = dict(scores.frame["language"].value_counts().iter_rows())
             self._record_import(config.table.name, f"scores/{scorer}", counts, scores.left_out)
-            stage = without_requests(partial(imports.import_scores, scores.frame, scorer))
+            stage = partial(imports.import_scores, scores.frame, scorer)
             identity = imports.digest_scores(config)
         else:
             engines[""] = open_engine(config, scorer, self.workdir)
-            stage, identity = score.score_by_reward_model(scorer), engines[""].fingerprint
+            stage, identity = partial(score.score_by_reward_model, scorer), engines[""].fingerprint
         tasks, rows = [], 0
         for code in self.languages:
             score_tables = self.score_tables(scorer, code)
@@ -275,7 +276,7 @@ class Build:
             for part, sources in zip(self.pair_parts(code), self.prompt_parts(code), strict=True):
                 completions = [parts[part.number] for parts in completion_tables]
                 scores = [parts[part.number] for parts in score_tables]
-                stage = without_requests(pair.pair_stage(config, len(sources), len(completions)))
+                stage = partial(pair.pair_part, config, len(sources), len(completions))
                 tasks.append(PartTask(part, "ranked", (*sources, *completions, *scores), identity, stage))
         self._run("pair", tasks, rows, {})
 

@@ -1,40 +1,35 @@
 """Completions: every generator answers every kept prompt of a language, as often as the recipe says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import polars as pl
 
 from polypref.builders.filters.apply import Filters, apply_filters
 from polypref.builders.filters.measures import kept_rows
-from polypref.builders.recipe import Completer
 from polypref.engines.base import Answer, Request
 from polypref.schemas import TABLES
 from polypref.store.stages import Asking
 
 
 def complete_prompts(
-    config: Completer, generator: str, code: str, filters: Filters
-) -> Callable[..., Asking[pl.DataFrame]]:
-    """Return the stage that completes and filters the prompts of the language `code`.
+    samples: int, generator: str, filters: Filters, *prompts: pl.DataFrame
+) -> Asking[pl.DataFrame]:
+    """Complete and filter prompts, each `samples` times.
 
     A call that can never succeed gives a row that is rejected as `failed_call`.
     """
-
-    def stage(*prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = kept_rows(pl.concat(prompts)).sort("prompt_id").select("prompt_id", "language", "prompt")
-        samples = pl.DataFrame({"sample": range(config.samples)}, schema={"sample": pl.Int32})
-        rows = rows.join(samples, how="cross", maintain_order="left_right")
-        requests = []
-        for prompt, sample in rows.select("prompt", "sample").iter_rows():
-            requests.append(Request(prompt, sample=sample))
-        answers = yield requests
-        rows = add_answers(rows, answers).with_columns(
-            generator=pl.lit(generator), origin=pl.lit("native"), pivot_language=pl.lit(None)
-        )
-        question = pl.col("prompt").list.last().struct.field("content")
-        return apply_filters(rows, filters, text="completion", prompt=question, finish_reason="finish_reason")
-
-    return stage
+    rows = kept_rows(pl.concat(prompts)).sort("prompt_id").select("prompt_id", "language", "prompt")
+    numbers = pl.DataFrame({"sample": range(samples)}, schema={"sample": pl.Int32})
+    rows = rows.join(numbers, how="cross", maintain_order="left_right")
+    requests = []
+    for prompt, sample in rows.select("prompt", "sample").iter_rows():
+        requests.append(Request(prompt, sample=sample))
+    answers = yield requests
+    rows = add_answers(rows, answers).with_columns(
+        generator=pl.lit(generator), origin=pl.lit("native"), pivot_language=pl.lit(None)
+    )
+    question = pl.col("prompt").list.last().struct.field("content")
+    return apply_filters(rows, filters, text="completion", prompt=question, finish_reason="finish_reason")
 
 
 def add_answers(rows: pl.DataFrame, answers: Sequence[Answer | None]) -> pl.DataFrame:

@@ -7,7 +7,7 @@ under_margin, native_not_better.
 import itertools
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -19,16 +19,14 @@ from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, uniform
 Candidate = dict[str, Any]  # a row of completions with its `score`
 
 
-def pair_stage(config: Pair, prompt_tables: int, completion_tables: int) -> Callable[..., pl.DataFrame]:
-    """Return the stage of a part: its inputs are prompts, completions and scores, in order."""
+def pair_part(
+    config: Pair, prompt_tables: int, completion_tables: int, *tables: pl.DataFrame
+) -> pl.DataFrame:
+    """Make the pairs of a part; its `tables` are those of prompts, of completions and of scores, in order."""
     first_scores = prompt_tables + completion_tables
-
-    def stage(*tables: pl.DataFrame) -> pl.DataFrame:
-        prompts = pl.concat(tables[:prompt_tables])
-        completions = pl.concat(tables[prompt_tables:first_scores])
-        return make_pairs(config, prompts, completions, pl.concat(tables[first_scores:]))
-
-    return stage
+    prompts = pl.concat(tables[:prompt_tables])
+    completions = pl.concat(tables[prompt_tables:first_scores])
+    return make_pairs(config, prompts, completions, pl.concat(tables[first_scores:]))
 
 
 def make_pairs(

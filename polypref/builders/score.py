@@ -1,7 +1,5 @@
 """Scores of completions: by a reward model, or by the rule that an answer is in its prompt's language."""
 
-from collections.abc import Callable
-
 import polars as pl
 
 from polypref.builders.filters.measures import kept_rows
@@ -11,34 +9,28 @@ from polypref.schemas import PROMPT_KEY
 from polypref.store.stages import Asking
 
 
-def score_by_reward_model(scorer: str) -> Callable[..., Asking[pl.DataFrame]]:
-    """Return the stage that scores every kept completion of a kept prompt by a reward model."""
-
-    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = rows_to_score(completions, *prompts)
-        requests = []
-        for prompt, completion in rows.select("prompt", "completion").iter_rows():
-            requests.append(Request([*prompt, {"role": "assistant", "content": completion}]))
-        answers = yield requests
-        answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
-        scores = [answer.score for answer in answers if answer is not None]
-        return rows.filter(answered).with_columns(
-            scorer=pl.lit(scorer), score=pl.Series(scores, dtype=pl.Float64)
-        )
-
-    return stage
+def score_by_reward_model(
+    scorer: str, completions: pl.DataFrame, *prompts: pl.DataFrame
+) -> Asking[pl.DataFrame]:
+    """Score every kept completion of a kept prompt by a reward model."""
+    rows = rows_to_score(completions, *prompts)
+    requests = []
+    for prompt, completion in rows.select("prompt", "completion").iter_rows():
+        requests.append(Request([*prompt, {"role": "assistant", "content": completion}]))
+    answers = yield requests
+    answered = pl.Series([answer is not None for answer in answers], dtype=pl.Boolean)
+    scores = [answer.score for answer in answers if answer is not None]
+    return rows.filter(answered).with_columns(
+        scorer=pl.lit(scorer), score=pl.Series(scores, dtype=pl.Float64)
+    )
 
 
-def score_by_language_rule(scorer: str) -> Callable[..., pl.DataFrame]:
-    """Return the stage that scores a completion by its share (0 to 1) of lines in its language."""
-
-    def stage(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
-        rows = rows_to_score(completions, *prompts)
-        texts = rows.select("completion", "language").iter_rows()
-        scores = pl.Series([language_share(text, code) for text, code in texts], dtype=pl.Float64)
-        return rows.with_columns(scorer=pl.lit(scorer), score=scores)
-
-    return stage
+def score_by_language_rule(scorer: str, completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:
+    """Score a completion by its share (0 to 1) of lines in its language."""
+    rows = rows_to_score(completions, *prompts)
+    texts = rows.select("completion", "language").iter_rows()
+    scores = pl.Series([language_share(text, code) for text, code in texts], dtype=pl.Float64)
+    return rows.with_columns(scorer=pl.lit(scorer), score=scores)
 
 
 def rows_to_score(completions: pl.DataFrame, *prompts: pl.DataFrame) -> pl.DataFrame:

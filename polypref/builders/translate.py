@@ -1,6 +1,6 @@
 """Translations from English: of prompts, and of the completions of generators with a pivot."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -29,49 +29,43 @@ UNFILTERED: dict[str, Any] = {
 
 
 def translate_prompts(
-    config: Translate, target: str, translator: str
-) -> Callable[[pl.DataFrame], Asking[pl.DataFrame]]:
-    """Return the stage that translates the kept English prompts into `target` and checks them."""
-
-    def stage(english: pl.DataFrame) -> Asking[pl.DataFrame]:
-        rows = kept_rows(english).with_row_index("row")
-        contents = rows.select(pl.col("prompt").list.eval(pl.element().struct.field("content")))
-        sources = contents.to_series().to_list()
-        translations = yield from translate_texts(sources, target, config)
-        checked = yield from check_translations(sources, translations, target, config)
-        rows = rows.drop("measures", "rejected_by").join(checked, on="row", maintain_order="left")
-        # Each message keeps its role and gets the translated text in its place.
-        messages = rows.select("row", "prompt", "texts").explode("prompt", "texts")
-        message = pl.struct(role=pl.col("prompt").struct.field("role"), content=pl.col("texts"))
-        prompts = messages.group_by("row", maintain_order=True).agg(prompt=message)
-        return rows.with_columns(
-            prompts["prompt"],
-            prompt_en=pl.col("prompt"),
-            language=pl.lit(target),
-            translator=pl.lit(translator),
-        )
-
-    return stage
+    config: Translate, target: str, translator: str, english: pl.DataFrame
+) -> Asking[pl.DataFrame]:
+    """Translate the kept English prompts into `target` and check them."""
+    rows = kept_rows(english).with_row_index("row")
+    contents = rows.select(pl.col("prompt").list.eval(pl.element().struct.field("content")))
+    sources = contents.to_series().to_list()
+    translations = yield from translate_texts(sources, target, config)
+    checked = yield from check_translations(sources, translations, target, config)
+    rows = rows.drop("measures", "rejected_by").join(checked, on="row", maintain_order="left")
+    # Each message keeps its role and gets the translated text in its place.
+    messages = rows.select("row", "prompt", "texts").explode("prompt", "texts")
+    message = pl.struct(role=pl.col("prompt").struct.field("role"), content=pl.col("texts"))
+    prompts = messages.group_by("row", maintain_order=True).agg(prompt=message)
+    return rows.with_columns(
+        prompts["prompt"],
+        prompt_en=pl.col("prompt"),
+        language=pl.lit(target),
+        translator=pl.lit(translator),
+    )
 
 
-def translate_completions(config: Translate, target: str) -> Callable[..., Asking[pl.DataFrame]]:
-    """Return the stage that translates the kept English completions of prompts that are kept in `target`."""
-
-    def stage(english: pl.DataFrame, *prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
-        kept_prompts = kept_rows(pl.concat(prompts)).select("prompt_id")
-        rows = kept_rows(english).join(kept_prompts, on="prompt_id", how="semi").sort(COMPLETION_KEY)
-        sources = [[text] for text in rows["completion"]]
-        translations = yield from translate_texts(sources, target, config)
-        checked = yield from check_translations(sources, translations, target, config)
-        rows = rows.select("prompt_id", "generator", "sample").with_row_index("row")
-        return rows.join(checked, on="row").with_columns(
-            language=pl.lit(target),
-            origin=pl.lit("translated"),
-            pivot_language=pl.lit(PIVOT),
-            completion=pl.col("texts").list.first(),
-        )
-
-    return stage
+def translate_completions(
+    config: Translate, target: str, english: pl.DataFrame, *prompts: pl.DataFrame
+) -> Asking[pl.DataFrame]:
+    """Translate the kept English completions of prompts that are kept in `target`."""
+    kept_prompts = kept_rows(pl.concat(prompts)).select("prompt_id")
+    rows = kept_rows(english).join(kept_prompts, on="prompt_id", how="semi").sort(COMPLETION_KEY)
+    sources = [[text] for text in rows["completion"]]
+    translations = yield from translate_texts(sources, target, config)
+    checked = yield from check_translations(sources, translations, target, config)
+    rows = rows.select("prompt_id", "generator", "sample").with_row_index("row")
+    return rows.join(checked, on="row").with_columns(
+        language=pl.lit(target),
+        origin=pl.lit("translated"),
+        pivot_language=pl.lit(PIVOT),
+        completion=pl.col("texts").list.first(),
+    )
 
 
 def check_translations(

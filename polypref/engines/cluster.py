@@ -18,7 +18,7 @@ from polypref.engines.pool import PoolOptions, open_pools
 from polypref.errors import InputError, Unavailable
 from polypref.store.jobs import show_progress, wait_for_one
 from polypref.store.parts import PartInfo
-from polypref.store.stages import PartTask, StalePart, finish_part, open_part, stale_parts
+from polypref.store.stages import PartTask, StalePart, finish_part, stale_parts, start_in
 from polypref.store.workdir import ROWS_PER_PART, Workdir
 
 CLOSE_SECONDS = 30.0
@@ -59,9 +59,7 @@ class Worker:
         if job.attempt > 1:
             for pool in self._pools.pools.values():
                 pool.log.refresh(self._workdir.logs_of_others(pool.engine.fingerprint))
-        loop = asyncio.get_running_loop()
-        run = await loop.run_in_executor(self._thread, open_part, job.part.task)
-        info = await finish_part(job.part, run, self._pools, self._thread)
+        info = await finish_part(await start_in(self._thread, job.part), self._pools)
         spent = {}
         for name, pool in self._pools.pools.items():
             spent[name], pool.spent = pool.spent, Counter()

@@ -33,7 +33,9 @@ class PoolOptions:
 
 
 class Pool(ABC):
-    """One engine with its answer log, in one event loop."""
+    """One engine with its answer log, in one event loop. `any_order` as in `Answerer`."""
+
+    any_order: bool
 
     def __init__(self, engine: Engine, log: AnswerLog, options: PoolOptions) -> None:
         self.engine, self.log, self.options = engine, log, options
@@ -92,6 +94,7 @@ class Pool(ABC):
 class InProcessPool(Pool):
     """An engine in this process. It computes in a thread, so that calls to servers go on meanwhile."""
 
+    any_order = False
     engine: InProcessEngine
 
     def __init__(self, engine: InProcessEngine, log: AnswerLog, options: PoolOptions) -> None:
@@ -130,6 +133,7 @@ class InProcessPool(Pool):
 class ServerPool(Pool):
     """A server, sent as many requests at once as it takes and the budget allows."""
 
+    any_order = True
     engine: ServerEngine
 
     def __init__(self, engine: ServerEngine, log: AnswerLog, options: PoolOptions) -> None:
@@ -256,6 +260,7 @@ class Pools:
 
     def __init__(self, pools: Mapping[str, Pool]) -> None:
         self.pools = dict(pools)
+        self.any_order = next(iter(self.pools.values())).any_order
 
     async def room(self) -> None:
         """Return once the main engine has room for another part; the other engines follow it."""

@@ -21,6 +21,7 @@ from polypref.builders.publish import make_funnel, write_folders
 from polypref.builders.recipe import Recipe
 from polypref.cards.funnel import counts_by_language, rejected_by_reason
 from polypref.errors import Unavailable
+from polypref.store import stages, workdir
 from polypref.store.workdir import Workdir
 
 ROOT = Path(__file__).parent.parent.parent
@@ -65,8 +66,8 @@ def recipe(tmp_path: Path, url: str, **changes: Any) -> Path:
     return tmp_path / "recipe.yaml"
 
 
-def make(path: Path, workdir: Path) -> Build:
-    with Workdir(workdir) as opened:
+def make(path: Path, folder: Path) -> Build:
+    with Workdir(folder) as opened:
         build = Build(Recipe.model_validate(yaml.safe_load(path.read_text())), opened)
         build.make()
         write_folders(build, path.read_text())
@@ -210,3 +211,33 @@ def test_killed_five_times_the_published_bytes_are_those_of_an_uninterrupted_bui
     assert files(tmp_path / "killed/published") == files(tmp_path / "whole/published")
     requests = Counter(json.dumps(body) for body in server.calls)
     assert sum(count - 1 for count in requests.values()) <= 5 * 4  # in flight at each kill
+
+
+def test_the_bytes_are_the_same_whatever_the_number_of_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a translator in this process, which is asked in a fixed order, even its log is the same."""
+    monkeypatch.setattr(workdir, "ROWS_PER_PART", 6)
+    with OpenAIServer(reply) as server:
+        path = recipe(tmp_path, server.url)
+        content = yaml.safe_load(path.read_text()) | {
+            "languages": ["en", "de", "fr"],
+            "translate": {"engine": {"kind": "pseudo", "faults": 0.5}, "filters": {"wrong_language": None}},
+        }
+        content["complete"]["generators"] = {"strong": content["complete"]["generators"]["strong"]}
+        content["complete"]["generators"]["strong"]["pivot"] = "eng_Latn"
+        path.write_text(yaml.safe_dump(content))
+        make(path, tmp_path / "one")
+        monkeypatch.setattr(stages, "MIN_ROWS", 0)
+        for processes in (2, 3):
+            monkeypatch.setattr(stages, "cores", lambda processes=processes: processes)
+            make(path, tmp_path / str(processes))
+    one = files(tmp_path / "one")
+    translated = [name for name in one if name.startswith("tables/") and "translated" in name]
+    assert len(translated) == 2 * 10 * 3  # languages, parts, tables
+    (log,) = [name for name in one if name.endswith(".jsonl") and "⟦".encode() in one[name]]
+    for processes in ("2", "3"):
+        other = files(tmp_path / processes)
+        tables = {name: one[name] for name in one if name.startswith(("tables/", "published/"))}
+        assert tables == {name: other[name] for name in other if name.startswith(("tables/", "published/"))}
+        assert other[log] == one[log]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from s3_server import s3_server
 
 from polypref.builders.complete import complete_prompts
 from polypref.builders.filters.apply import Filters
-from polypref.builders.recipe import Completer
 from polypref.engines.base import Request
 from polypref.engines.budget import Budget, Meter, Price
 from polypref.engines.cluster import Cluster, make_parts_on_ray
@@ -60,7 +60,6 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 def tasks(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
-    config = Completer.model_validate({"engine": engine.config.model_dump(by_alias=True)})
     filters = Filters(wrong_language=None)
     prompts = workdir.table("prompts", "eng_Latn", parts=PARTS)
     for part in prompts:
@@ -75,7 +74,7 @@ def tasks(workdir: Workdir, engine: HttpEngine) -> list[PartTask]:
         ]
         part.write(rows_to_frame(content, "prompts"), "prompts", "k", 0)
     out = workdir.table("completions", "eng_Latn", parts=PARTS)
-    make = complete_prompts(config, engine.name, "eng_Latn", filters)
+    make = partial(complete_prompts, 1, engine.name, filters)
     return [
         PartTask(part, "completions", (source,), "x", make) for part, source in zip(out, prompts, strict=True)
     ]

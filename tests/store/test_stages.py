@@ -1,6 +1,8 @@
 """Parts are views: made when missing, when made of something else, or when incomplete; else left alone."""
 
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import polars as pl
@@ -8,13 +10,16 @@ import pytest
 
 from polypref.errors import InputError
 from polypref.progress import Progress
+from polypref.store import stages
 from polypref.store.parts import Part
-from polypref.store.stages import Asking, PartTask, make_parts, without_requests
+from polypref.store.stages import Asking, PartTask, make_parts
 from tests.frames import rows_to_frame
 
 
 class Echo:
     """Answers every request with itself, but those in `down`."""
+
+    any_order = True
 
     def __init__(self, down: Sequence[str] = ()) -> None:
         self.down, self.asked = set(down), list[str]()
@@ -73,9 +78,7 @@ def test_a_part_made_of_something_else_is_made_again(tmp_path: Path, change: str
 
 def test_an_incomplete_part_asks_again_and_marks_what_is_made_of_it(tmp_path: Path) -> None:
     first = PartTask(Part(tmp_path / "one/0.parquet"), "prompts", (source(tmp_path, "a", "b"),), 1, asks)
-    second = PartTask(
-        Part(tmp_path / "two/0.parquet"), "prompts", (first.part,), 2, without_requests(lambda frame: frame)
-    )
+    second = PartTask(Part(tmp_path / "two/0.parquet"), "prompts", (first.part,), 2, lambda frame: frame)
     go(first, Echo(down=["b"]))
     go(second)
     abouts = [step.part.read_info() for step in (first, second)]
@@ -97,3 +100,45 @@ def test_a_missing_input_is_named(tmp_path: Path) -> None:
     step = PartTask(Part(tmp_path / "out.parquet"), "prompts", (Part(tmp_path / "no.parquet"),), 1, asks)
     with pytest.raises(InputError, match=r"no\.parquet: not made yet; the stage that makes it runs first"):
         go(step, Echo())
+
+
+class Ordered(Echo):
+    """Must be asked in a fixed order, and notes it."""
+
+    any_order = False
+
+
+def asks_twice(prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
+    """The first part is the slowest after its first answers."""
+    identity = prompts["prompt_id"][0]
+    yield [f"{identity} 1"]
+    time.sleep(0.1 if identity == "0" else 0)
+    yield [f"{identity} 2"]
+    return prompts
+
+
+def asks_once(prompts: pl.DataFrame) -> Asking[pl.DataFrame]:
+    yield [f"{prompts['prompt_id'][0]} 1"]
+    return prompts
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_engine_in_this_process_is_asked_in_the_same_order_by_any_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(stages, "MIN_ROWS", 0)
+    monkeypatch.setattr(stages, "cores", lambda: 2)
+    executors = [ThreadPoolExecutor(1) for _ in range(workers)]
+    monkeypatch.setattr(stages, "start_workers", lambda count: executors)
+    tasks = []
+    for number in range(10):
+        inputs = Part(tmp_path / f"in/{number}.parquet")
+        inputs.write(rows_to_frame([prompt(str(number))], "prompts"), "prompts", "k", 0)
+        make = asks_once if number == 1 else asks_twice
+        tasks.append(PartTask(Part(tmp_path / f"out/{number}.parquet"), "prompts", (inputs,), 1, make))
+    engine = Ordered()
+    with Progress("test", 1) as progress:
+        make_parts(tasks, progress, lambda: engine)
+    first = [f"{part} 1" for part in range(8)]
+    second = [f"{part} 2" for part in range(8) if part != 1]
+    assert engine.asked == [*first, *second, "8 1", "9 1", "8 2", "9 2"]

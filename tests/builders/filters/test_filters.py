@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 from polypref.builders.filters.apply import Filters
-from polypref.builders.filters.processes import MIN_ROWS
 from polypref.builders.filters.text import is_text
 from polypref.languages.codes import LANGUAGES, PAPER_23
+from polypref.store.workers import MIN_ROWS
 from tests.builders.filters.rows import filter_rows, filter_text
 
 CLEAN = yaml.safe_load((Path(__file__).parent / "clean_answers.yaml").read_text(encoding="utf-8"))
