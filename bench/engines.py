@@ -47,6 +47,8 @@ def engine_figures(folder: Path) -> Iterator[Row]:
     """Yield every figure of the topic."""
     yield throughput(folder, "constant 200 ms, 200 at once", [])
     yield throughput(folder, "lognormal, 200 at once", ["--tail"])
+    for milliseconds in (0, 20):
+        yield filtered_build(folder, milliseconds)
     yield memory(folder)
     for share in (0.1, 0.5, 0.9):
         yield repeated_calls(folder, share)
@@ -115,6 +117,24 @@ def throughput(folder: Path, latency: str, options: list[str], rows: int = 10_00
         f"{statistics.median(ratios):.2f}",
         ">= 0.90",
         f"bare loop {statistics.median(bare):.0f} rows/s, polypref {statistics.median(ours):.0f}",
+    )
+
+
+def filtered_build(folder: Path, milliseconds: int, rows: int = 4_000) -> Row:
+    """Return the speed of a build's completions with all filters on, beside the bare loop."""
+    ours, bare = [], []
+    with server("--latency", str(milliseconds / 1000), "--prose") as url:
+        for number in range(RUNS):
+            prompts = write_prompts(folder / f"filtered{milliseconds}-{number}", rows)
+            bare.append(rows / run_client("bare", url, prompts)["seconds"])
+            result = run_client("build", url, prompts)
+            assert result["kept"] == rows, "the filters have to look at every answer"
+            ours.append(rows / result["seconds"])
+    return Row(
+        f"completions of a build, filters on, {milliseconds} ms, {os.cpu_count()} cores with the server",
+        f"{statistics.median(ours):,.0f} rows/s",
+        ">= 2,000 rows/s",
+        f"bare loop {statistics.median(bare):,.0f} rows/s",
     )
 
 
