@@ -3,7 +3,6 @@
 Parts that are up to date are left alone, and only requests that have no answer yet are sent.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,6 +23,7 @@ from polypref.builders.recipe import (
     Translate,
 )
 from polypref.builders.tables import imports
+from polypref.builders.tables.needed import rows_when_needed, scores_when_needed
 from polypref.builders.tables.read import check_columns
 from polypref.engines.base import Engine
 from polypref.engines.budget import Meter
@@ -35,9 +35,8 @@ from polypref.errors import InputError
 from polypref.languages.codes import languages
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16
-from polypref.store.parts import Part, read_parts
+from polypref.store.parts import Part
 from polypref.store.stages import Asking, PartTask, make_parts
-from polypref.store.storage import write_json
 from polypref.store.workdir import Workdir
 
 STAGES = ("prompts", "translate", "complete", "score", "pair")
@@ -154,27 +153,22 @@ class Build:
         engines = self._open_engines(translator, config.filters)
         english = self._table("prompts", "source", PIVOT)
         if config.imported:
-            rows = imports.read_import(config.imported, self._sources)
-            rows_by_language, left_out = imports.split_by_language(rows, codes)
-            counts = {code: len(group) for code, group in rows_by_language.items()}
-            self._record_import(config.imported.name, "prompts/translated", counts, left_out)
-            prompts = read_parts(english)
+            file = self.workdir.path / "tables/prompts/translated.json"
+            rows = rows_when_needed(file, config, codes, self._sources, self.parts)
+            digest = imports.digest_import(config)
+            import_identity = _import_identity(digest, english, config.filters, engines)
         tasks = []
         for code in codes:
-            if config.imported:
-                rows_by_part = imports.split_into_parts(rows_by_language[code], prompts, self.parts)
             for part, source in zip(self._table("prompts", "translated", code), english, strict=True):
                 stage: Callable[..., Asking[pl.DataFrame]]
                 if config.imported:
-                    part_rows = rows_by_part[part.number]
-                    identity = _import_identity(part_rows, config.filters, engines)
-                    stage = partial(
-                        imports.import_translations, part_rows, config.imported, code, config.filters
-                    )
+                    load = partial(rows, code, tuple(english), part.number)
+                    stage = partial(imports.import_translations, config.imported, code, config.filters)
+                    tasks.append(PartTask(part, "prompts", (source,), import_identity, stage, load))
                 else:
                     identity = _translation_identity(config, code, engines)
                     stage = partial(translate.translate_prompts, config, code, engines[""].name)
-                tasks.append(PartTask(part, "prompts", (source,), identity, stage))
+                    tasks.append(PartTask(part, "prompts", (source,), identity, stage))
         self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
 
     # Completions.
@@ -217,25 +211,22 @@ class Build:
 
     def _import_completions(self, name: str, config: Completer) -> None:
         assert config.table is not None
-        rows = imports.read_completions(config, self._sources)
-        rows_by_language, left_out = imports.split_by_language(rows, self.languages)
-        counts = {code: len(group) for code, group in rows_by_language.items()}
-        self._record_import(config.table.name, f"completions/{name}-native", counts, left_out)
+        file = self.workdir.path / f"tables/completions/{name}-native.json"
+        rows = rows_when_needed(file, config, self.languages, self._sources, self.parts)
+        digest = imports.digest_import(config)
         filters = self.recipe.complete.filters
-        tasks = []
+        tasks, count = [], 0
         for code in self.languages:
             prompt_parts = self.prompt_parts(code)
-            prompts = read_parts(chain.from_iterable(prompt_parts))
-            rows_by_part = imports.split_into_parts(
-                rows_by_language[code], prompts, self.parts, config.samples
-            )
+            prompts = tuple(chain.from_iterable(prompt_parts))
+            count += _count_rows(prompts)
+            identity = _import_identity(digest, prompts, filters, {})
+            stage = partial(imports.import_completions, name, code, filters)
             parts = self._table("completions", f"{name}-native", code)
-            for part, sources, part_rows in zip(parts, prompt_parts, rows_by_part, strict=True):
-                identity = _import_identity(part_rows, filters, {})
-                stage = partial(imports.import_completions, part_rows, name, code, filters)
-                tasks.append(PartTask(part, "completions", sources, identity, stage))
-        total = sum(len(rows_by_language[code]) for code in self.languages)
-        self._run(f"import {name}", tasks, total, {})
+            for part, sources in zip(parts, prompt_parts, strict=True):
+                load = partial(rows, code, prompts, part.number)
+                tasks.append(PartTask(part, "completions", sources, identity, stage, load))
+        self._run(f"import {name}", tasks, count, {})
 
     # Scores and pairs.
 
@@ -243,26 +234,27 @@ class Build:
         config = self.recipe.score[scorer]
         engines: Engines = {}
         stage: Callable[..., pl.DataFrame | Asking[pl.DataFrame]]
+        scores_in = None
         if isinstance(config, LanguageRule):
             stage, identity = partial(score.score_by_language_rule, scorer), "language_rule"
         elif isinstance(config, ImportedScores | PairScores):
-            scores = imports.read_scores(config, self._sources, self.languages)
-            counts = dict(scores.frame["language"].value_counts().iter_rows())
-            self._record_import(config.table.name, f"scores/{scorer}", counts, scores.left_out)
-            stage = partial(imports.import_scores, scores.frame, scorer)
-            identity = imports.digest_scores(config)
+            stage, identity = partial(imports.import_scores, scorer), imports.digest_import(config)
+            file = self.workdir.path / f"tables/scores/{scorer}.json"
+            scores_in = scores_when_needed(file, config, self.languages, self._sources)
         else:
             engines[""] = open_engine(config, scorer, self.workdir)
             stage, identity = partial(score.score_by_reward_model, scorer), engines[""].fingerprint
-        tasks, rows = [], 0
+        tasks, rows, load = [], 0, None
         for code in self.languages:
             score_tables = self.score_tables(scorer, code)
+            if scores_in:
+                load = partial(scores_in, code)
             for name, completions in self.completion_tables(code).items():
                 rows += _count_rows(completions)
                 parts = zip(score_tables[name], completions, self.prompt_parts(code), strict=True)
                 for part, completion, sources in parts:
                     inputs = (completion, *sources)
-                    tasks.append(PartTask(part, "scores", inputs, ["score", scorer, identity], stage))
+                    tasks.append(PartTask(part, "scores", inputs, ["score", scorer, identity], stage, load))
         self._run(f"score {scorer}", tasks, rows, engines)
 
     def _pair(self) -> None:
@@ -317,17 +309,6 @@ class Build:
     def _sources(self) -> list[str]:
         return [source.name for source in self.recipe.prompts.sources]
 
-    def _record_import(
-        self, name: str, place: str, counts: Mapping[str, int], left_out: imports.Reasons
-    ) -> None:
-        """Keep how many rows of a user's table go on, by language, and how many do not, by reason, too."""
-        write_json(self.workdir.path / f"tables/{place}.json", {"rows": counts, "left_out": left_out})
-        if left_out:
-            reasons = sum(map(Counter, left_out.values()), Counter[str]())
-            total = sum(counts.values()) + reasons.total()
-            with Progress(f"read {name}", total) as progress:
-                progress.advance(total, reasons, 0)
-
     def _count_prompts(self, code: str) -> int:
         return sum(_count_rows(parts) for parts in self.prompt_parts(code))
 
@@ -344,10 +325,11 @@ def _translation_identity(config: Translate, code: str, engines: Engines) -> lis
     return ["translate", *fingerprints, code, config.filters.identity(), config.back_translation]
 
 
-def _import_identity(rows: list[imports.ImportedRow], filters: Filters, engines: Engines) -> list[object]:
-    """Return all that can change an imported part beside its inputs; the imported rows are among it."""
-    content = []
-    for prompt_id, row, reason in rows:
-        content.append([prompt_id, row.id, row.generator, row.sample, repr(row.text), reason])
+def _import_identity(
+    digest: str, prompts: Iterable[Part], filters: Filters, engines: Engines
+) -> list[object]:
+    """Return all that can change a part of an imported table; its rows belong to prompts of any part."""
+    infos = [part.read_info() for part in prompts]
+    matched = [[info.key, info.incomplete] for info in infos if info is not None]
     fingerprints = [engine.fingerprint for engine in engines.values()]
-    return ["import", hash16(content), filters.identity(), *fingerprints]
+    return ["import", digest, hash16(matched), filters.identity(), *fingerprints]

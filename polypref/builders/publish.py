@@ -17,13 +17,16 @@ from polypref.cards.folder import write_dataset
 from polypref.cards.funnel import Funnel, stage_rows
 from polypref.engines.address import public_urls
 from polypref.errors import Unavailable
-from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES
+from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES, hash16
 from polypref.store.parts import Part
-from polypref.store.storage import read_json
+from polypref.store.storage import read_json, write_json
+from polypref.version import __version__
 
 
 def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False) -> Funnel:
     """Write `published/prompts`, `completions`, `rejected` and `pairs`; return the funnel.
+
+    Nothing is read or written if the folders are those of the same parts and facts.
 
     Raises Unavailable where calls failed for now, unless `allow_incomplete` is set.
     """
@@ -40,6 +43,10 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
     if build.recipe.complete.has_pivot and PIVOT not in build.languages:
         facts["supporting"] = [PIVOT]  # what was written in English to be translated, for a trace
     folder = build.workdir.published
+    state_file = build.workdir.path / "published.json"
+    key = hash16([__version__, facts, _part_keys(build)])
+    if read_json(state_file) == {"key": key, "files": _list_files(folder)}:
+        return funnel
     for title, table, rows in (
         ("prompts", "prompts", kept_prompts(build)),
         ("completions", "candidates", scored_completions(build)),
@@ -47,7 +54,32 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
     ):
         write_dataset(folder / title, table, rows, facts | {"name": f"{facts['name']}-{title}"})
     write_dataset(folder / "pairs", "pairs", pairs(build), facts)
+    write_json(state_file, {"key": key, "files": _list_files(folder)})
     return funnel
+
+
+def _part_keys(build: Build) -> list[str]:
+    """Return the keys of all parts that are published, or that those are made from."""
+    codes = {*build.languages, PIVOT} if build.recipe.complete.has_pivot else set(build.languages)
+    parts: list[Part] = []
+    for code in sorted(codes):
+        parts += chain.from_iterable(build.prompt_parts(code))
+        parts += build.pair_parts(code)
+        parts += chain.from_iterable(build.completion_tables(code).values())
+        for scorer in build.recipe.score:
+            parts += chain.from_iterable(build.score_tables(scorer, code).values())
+    infos = [part.read_info() for part in parts]
+    return [info.key for info in infos if info is not None]
+
+
+def _list_files(folder: Path) -> dict[str, list[int]]:
+    """Return the size and the time of every file in a folder."""
+    files = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            status = file.stat()
+            files[str(file.relative_to(folder))] = [status.st_size, status.st_mtime_ns]
+    return files
 
 
 def _facts(build: Build, recipe_text: str) -> dict[str, Any]:

@@ -51,6 +51,11 @@ class Translate(Config):
         return self
 
     @property
+    def table(self) -> Table | None:
+        """The table that the translated prompts come from, if there is one."""
+        return self.imported
+
+    @property
     def translator(self) -> str:
         """The engine's name in the tables: the last part of its model's name."""
         assert self.engine is not None

@@ -13,7 +13,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -39,7 +40,8 @@ Asking = Generator[Sequence[Any], Sequence[Any], T]  # yields requests, is sent 
 class PartTask:
     """A part to make: `make` is a stage, called with the rows of `inputs`.
 
-    `identity` is everything else that can change the part's rows.
+    `identity` is everything else that can change the part's rows. `load`, if there is one, reads the stage's
+    first argument from elsewhere, and is called only if the part is stale.
     """
 
     part: Part
@@ -47,6 +49,7 @@ class PartTask:
     inputs: tuple[Part, ...]
     identity: object
     make: Callable[..., pl.DataFrame | Asking[pl.DataFrame]]
+    load: Callable[[], object] | None = None
 
     def key(self, inputs: Sequence[PartInfo]) -> str:
         """Return the key of the part that these inputs lead to."""
@@ -212,6 +215,8 @@ def stale_parts(
         if info and info.key == key and not info.incomplete and not (retry_failures and info.failures):
             progress.skip(info.rows, info.rejected)
         else:
+            if task.load:
+                task = replace(task, make=partial(task.make, task.load()), load=None)
             rows = max(input_info.rows for input_info in inputs)
             yield StalePart(number, task, key, rows, sum(input_info.incomplete for input_info in inputs))
 

@@ -19,7 +19,7 @@ from polypref.builders.filters.apply import Filters, apply_filters
 from polypref.builders.filters.measures import kept_rows
 from polypref.builders.filters.quality import apply_quality
 from polypref.builders.prompts import text_of
-from polypref.builders.recipe import Completer, ImportedScores, PairScores
+from polypref.builders.recipe import Completer, ImportedScores, PairScores, Translate
 from polypref.builders.tables.files import Record
 from polypref.builders.tables.read import (
     Import,
@@ -61,9 +61,9 @@ class ImportedRow(NamedTuple):
     rejected_by: str | None
 
 
-def read_completions(config: Completer, sources: Collection[str]) -> Iterator[KeyedRow]:
-    """Yield the rows of a generator's table, or the answers in its ready pairs."""
-    if config.pairs:
+def read_rows(config: Translate | Completer, sources: Collection[str]) -> Iterator[KeyedRow]:
+    """Yield the rows of an imported table, or the answers in a generator's ready pairs."""
+    if isinstance(config, Completer) and config.pairs:
         yield from _read_pairs(config.pairs)
     elif config.imported:
         yield from read_import(config.imported, sources)
@@ -175,7 +175,7 @@ def split_into_parts(
 
 
 def import_completions(
-    rows: Sequence[ImportedRow], generator: str, code: str, filters: Filters, *prompts: pl.DataFrame
+    generator: str, code: str, filters: Filters, rows: Sequence[ImportedRow], *prompts: pl.DataFrame
 ) -> pl.DataFrame:
     """Filter one part's imported completions.
 
@@ -200,7 +200,7 @@ def import_completions(
 
 
 def import_translations(
-    rows: Sequence[ImportedRow], table: Import, code: str, filters: Filters, english: pl.DataFrame
+    table: Import, code: str, filters: Filters, rows: Sequence[ImportedRow], english: pl.DataFrame
 ) -> Asking[pl.DataFrame]:
     """Filter one part's imported translations; only `quality` asks an engine."""
     originals = dict(english.select("prompt_id", "prompt").iter_rows())
@@ -302,7 +302,7 @@ def _read_score(value: object) -> tuple[float, str | None]:
 
 
 def import_scores(
-    scores: pl.DataFrame, scorer: str, completions: pl.DataFrame, *prompts: pl.DataFrame
+    scorer: str, scores: pl.DataFrame, completions: pl.DataFrame, *prompts: pl.DataFrame
 ) -> pl.DataFrame:
     """Give kept completions their imported scores; those without one are left out."""
     ids = pl.concat(prompts).select("prompt_id", "source", "source_id").unique("prompt_id", keep="last")
@@ -310,9 +310,12 @@ def import_scores(
     return rows.join(scores, on=list(SCORE_KEY))
 
 
-def digest_scores(config: ImportedScores | PairScores) -> str:
-    """Return what identifies imported scores: their table's content, and the columns that are read."""
-    columns = [config.table.identity() | {"path": None}]  # its content counts, not its place
-    if isinstance(config, PairScores):
+def digest_import(config: Translate | Completer | ImportedScores | PairScores) -> str:
+    """Return what identifies an imported table: its name and content, and the columns that are read."""
+    assert config.table is not None
+    columns: list[object] = [config.table.name, config.table.identity() | {"path": None}]  # not its place
+    if isinstance(config, Completer):
+        columns.append(config.samples)
+    if isinstance(config, Completer | PairScores) and config.pairs:
         columns.append(config.pairs.identity() | {"table": None})
     return digest_table(config.table) + hash16(columns)

@@ -84,7 +84,7 @@ def test_scores_are_matched_by_prompt_generator_and_language(tmp_path: Path) -> 
         "completions",
     )
     scores = imports.read_scores(config, ["p.jsonl"], ["deu_Latn"])
-    scored = imports.import_scores(scores.frame, "human", completions, PROMPTS).sort("generator")
+    scored = imports.import_scores("human", scores.frame, completions, PROMPTS).sort("generator")
     assert scored.select("prompt_id", "generator", "scorer", "score").rows() == [
         (f"{0:016x}", "strong", "human", 7.0),
         (f"{3:016x}", "weak", "human", 8.0),
