@@ -9,10 +9,12 @@ and on 2,138 answers of GPT-4 in 14 languages (MT-Bench). Of 10,380 human transl
 one is rejected.
 """
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import eq
 from os.path import commonprefix
 
 import polars as pl
@@ -132,14 +134,9 @@ def _periods(units: Sequence[str], sizes: Sizes) -> set[int]:
 
 def _chains(units: Sequence[str], period: int) -> Iterator[Sequence[str]]:
     """Yield the stretches of two copies or more, in which each unit equals the one `period` units before."""
-    start = period  # of the units, up to here, that equal those a period before
-    for i, (unit, before) in enumerate(zip(units[period:], units, strict=False), period):
-        if unit != before:
-            if i - start >= period:
-                yield units[start - period : i]
-            start = i + 1
-    if len(units) - start >= period:
-        yield units[start - period :]
+    equals = bytes(map(eq, units[period:], units))  # a byte for each unit from `period` on: 1, or else 0
+    for run in re.finditer(rb"\x01{%d,}" % period, equals):
+        yield units[run.start() : run.end() + period]
 
 
 def _is_loop(chain: Sequence[str], period: int, sizes: Sizes) -> bool:
