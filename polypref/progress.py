@@ -19,6 +19,7 @@ from rich.text import Text
 from polypref.files import write_atomically
 
 LINE_SECONDS = 60.0  # between lines in a log
+FIRST_LINE = 10.0  # seconds after which a log has its first line
 SHOW_SECONDS = 0.2  # between updates of the display
 FILE_SECONDS = 1.0
 BAR_WIDTH = 24
@@ -45,7 +46,8 @@ class Progress:
         self._waiting, self._has_waited = "", False  # why calls wait now, and whether they ever did
         self._note = ""  # as last shown: the display's own thread must not walk the counters
         self._console = console or Console(stderr=True)
-        self._started = self._logged_at = time.monotonic()
+        self._started = time.monotonic()
+        self._logged_at = self._started - LINE_SECONDS + FIRST_LINE
         self._shown_at = self._filed_at = 0.0
         self._live = Live(get_renderable=self._render, console=self._console)
 

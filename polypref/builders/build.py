@@ -13,6 +13,7 @@ import polars as pl
 from polypref.builders import complete, pair, prompts, score, translate
 from polypref.builders.filters.apply import Filters
 from polypref.builders.models import check_license
+from polypref.builders.outcome import check_keys, check_languages_reached
 from polypref.builders.recipe import (
     PIVOT,
     Completer,
@@ -89,18 +90,18 @@ class Build:
     def prepare(self) -> None:
         """Write the source prompts and count them; no engine is asked. Raises InputError as `make` does."""
         check_license(self.recipe, self.workdir)
+        check_keys(self.recipe)
         for table in self.recipe.imports().values():
             check_columns(table, *table.columns, *table.id)  # a mistake in them costs nothing yet
         if self.recipe.pairs:
             check_columns(self.recipe.pairs.table, *self.recipe.pairs.columns)
         self.prompt_counts = prompts.write_prompts(self.recipe.prompts, self.recipe.seed, self.workdir)
         self.parts = self.workdir.part_count(max(self.prompt_counts.values()))
-        source_languages = ", ".join(self.prompt_counts)
-        if not self.languages:
-            wanted = ", ".join(self.recipe.languages)
-            raise InputError(f"no prompts in any of the languages {wanted}; found {source_languages}")
+        check_languages_reached(languages(self.recipe.languages), self.languages, self.prompt_counts)
         if self.recipe.complete.has_pivot and PIVOT not in self.prompt_counts:
-            raise InputError(f"no prompts in {PIVOT}, a generator's pivot; found {source_languages}")
+            raise InputError(
+                f"no prompts in {PIVOT}, a generator's pivot; found {', '.join(self.prompt_counts)}"
+            )
 
     # The tables of a build.
 
@@ -169,7 +170,7 @@ class Build:
                     identity = _translation_identity(config, code, engines)
                     stage = partial(translate.translate_prompts, config, code, engines[""].name)
                     tasks.append(PartTask(part, "prompts", (source,), identity, stage))
-        self._run("translate prompts", tasks, len(codes) * self.prompt_counts[PIVOT], engines)
+        self._run("translate prompts", tasks, len(codes) * _count_kept(english), engines)
 
     # Completions.
 
@@ -207,7 +208,7 @@ class Build:
             parts = self._table("completions", f"{name}-translated", code)
             for part, english, sources in zip(parts, english_parts, self.prompt_parts(code), strict=True):
                 tasks.append(PartTask(part, "completions", (english, *sources), identity, stage))
-        self._run(f"translate {name}", tasks, len(codes) * _count_rows(english_parts), engines)
+        self._run(f"translate {name}", tasks, len(codes) * _count_kept(english_parts), engines)
 
     def _import_completions(self, name: str, config: Completer) -> None:
         assert config.table is not None
@@ -219,7 +220,7 @@ class Build:
         for code in self.languages:
             prompt_parts = self.prompt_parts(code)
             prompts = tuple(chain.from_iterable(prompt_parts))
-            count += _count_rows(prompts)
+            count += _count_kept(prompts)
             identity = _import_identity(digest, prompts, filters, {})
             stage = partial(imports.import_completions, name, code, filters)
             parts = self._table("completions", f"{name}-native", code)
@@ -250,7 +251,7 @@ class Build:
             if scores_in:
                 load = partial(scores_in, code)
             for name, completions in self.completion_tables(code).items():
-                rows += _count_rows(completions)
+                rows += _count_kept(completions)
                 parts = zip(score_tables[name], completions, self.prompt_parts(code), strict=True)
                 for part, completion, sources in parts:
                     inputs = (completion, *sources)
@@ -310,13 +311,13 @@ class Build:
         return [source.name for source in self.recipe.prompts.sources]
 
     def _count_prompts(self, code: str) -> int:
-        return sum(_count_rows(parts) for parts in self.prompt_parts(code))
+        return sum(_count_kept(parts) for parts in self.prompt_parts(code))
 
 
-def _count_rows(parts: Iterable[Part]) -> int:
-    """Return the number of rows in the parts that exist."""
+def _count_kept(parts: Iterable[Part]) -> int:
+    """Return the number of rows that are kept in the parts that exist."""
     infos = [part.read_info() for part in parts]
-    return sum(info.rows for info in infos if info is not None)
+    return sum(info.rows - sum(info.rejected.values()) for info in infos if info is not None)
 
 
 def _translation_identity(config: Translate, code: str, engines: Engines) -> list[object]:

@@ -1,5 +1,6 @@
 """polypref build, plan, status and demo."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -65,6 +66,7 @@ def build(
     answered requests are not asked again.
     """
     from polypref.builders.build import Build
+    from polypref.builders.outcome import check_pairs, warn_of_languages
     from polypref.builders.publish import recipe_text, write_folders
     from polypref.cards.funnel import kept_by_language
     from polypref.engines.cluster import Cluster
@@ -82,6 +84,9 @@ def build(
             pairs = sum(kept_by_language(funnel, "pairs").values())
             noun = "language" if len(run.languages) == 1 else "languages"
             print(f"{pairs:,} pairs in {len(run.languages)} {noun}: {opened.published / 'pairs'}")
+            check_pairs(funnel, run.languages)
+            for line in warn_of_languages(funnel, run.languages):
+                print(line, file=sys.stderr)
 
 
 @commands.command(epilog="Example: polypref plan paper --probe 20")

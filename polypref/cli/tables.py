@@ -77,7 +77,7 @@ def filter_rows(
     the name of the rejecting filter in `rejected_by`.
     """
     from polypref.builders.filters.apply import Filters
-    from polypref.builders.tables.filter import explain_row, filter_table, print_funnel
+    from polypref.builders.tables.filter import check_funnel, explain_row, filter_table, print_funnel
     from polypref.builders.tables.read import Table
     from polypref.config import read_config
 
@@ -89,7 +89,9 @@ def filter_rows(
             for name, measure, threshold in explain_row(table, thresholds, explain, source, opened):
                 print(f"{name:20} {measure:>12} {threshold:>10}".rstrip())
         else:
-            print_funnel(filter_table(table, thresholds, source, out, mask, opened))
+            funnel = filter_table(table, thresholds, source, out, mask, opened)
+            print_funnel(funnel)
+            check_funnel(funnel, out or file)
 
 
 @commands.command(

@@ -11,7 +11,7 @@ from polypref.cards.checkpoint import require_finished
 from polypref.cards.published import resolve_revision
 from polypref.engines.address import public_name
 from polypref.engines.config import Generator, HfGenerator, VllmGenerator
-from polypref.errors import Unavailable
+from polypref.errors import InputError, PolyprefError, Unavailable
 from polypref.eval.answers import Verdict, complete_prompts, judge_completions, score_completions
 from polypref.eval.games import compare
 from polypref.eval.prompts import read_prompts
@@ -35,7 +35,8 @@ def measure_winrates(
     summaries of `polypref.eval.statistics.summarise_languages`.
 
     Raises InputError: the prompts or a model cannot be used.
-    Raises Unavailable: calls failed, and no prompt has a scored completion of both models.
+    Raises Unavailable: calls failed for now, and no prompt has a scored completion of both models; or
+    InputError if these calls fail every time.
     """
     is_local = Path(recipe.prompts).is_dir()
     if not is_local:
@@ -55,6 +56,7 @@ def measure_winrates(
             "revision": recipe.revision,
             "split": recipe.split,
             "count": completions["prompt_id"].n_unique(),
+            "languages": sorted(completions["language"].unique()),
         },
         "models": models,
         "without_completion": {name: _count_missing(completions, name) for name in generators},
@@ -75,6 +77,9 @@ def describe_winrates(result: Result) -> str:
             if games["low"] is not None:
                 line += f", 95% interval {games['low']:+.1%} to {games['high']:+.1%}"
             lines.append(line)
+            without_games = sorted(set(result["prompts"]["languages"]) - set(games["languages"]))
+            if without_games:
+                lines.append(f"    no games in {', '.join(without_games)}: no prompt that both completed")
     return "\n".join(lines)
 
 
@@ -113,12 +118,21 @@ def _compare_with_base(
         of_base = rows.filter(pl.col("model") == recipe.base)
         games = compare(of_model, of_base, recipe.margin)
         if games.is_empty():
-            raise Unavailable(
-                f"{model} against {recipe.base}: no prompt that both completed; "
-                "run again to repeat the calls that failed"
-            )
+            raise _no_games(of_model, of_base, model, recipe.base)
         summaries[judge] = summarise_languages(games, recipe.resamples, recipe.seed)
     return summaries
+
+
+def _no_games(of_model: pl.DataFrame, of_base: pl.DataFrame, model: str, base: str) -> PolyprefError:
+    """Return the error of a comparison without games: Unavailable if calls failed for now."""
+    missing = []
+    for name, rows in ((model, of_model), (base, of_base)):
+        missing.append(f"{name} {rows['completion'].null_count():,} of {rows.height:,}")
+    problem = f"{model} against {base}: no prompt that both completed; no completion: {', '.join(missing)}"
+    failed_for_now = of_model["finish_reason"].null_count() + of_base["finish_reason"].null_count()
+    if failed_for_now:
+        return Unavailable(f"{problem}; run again to repeat the {failed_for_now:,} calls that failed for now")
+    return InputError(f"{problem}; these calls fail every time: check the model and its settings")
 
 
 def _write(folder: Path, result: Result, scored: Mapping[str, pl.DataFrame]) -> None:

@@ -133,5 +133,9 @@ def test_a_build_stops_at_its_budget_and_a_larger_one_goes_on(tmp_path: Path) ->
         )
         assert stopped.stderr.splitlines()[-1] == message
         assert len(server.calls) == 32
-        assert build("budget: {max_cost: 1}").returncode == 0
+        done = build("budget: {max_cost: 1}")
         assert len(server.calls) == 100
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "polypref: no pairs: identical 50 of 50 (pairs): use another generator, or a higher temperature",
+    )

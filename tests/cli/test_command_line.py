@@ -19,9 +19,13 @@ from polypref.version import __version__
 
 ROOT = Path(__file__).parents[2]
 RECIPE = """
-languages: [en, de]
+languages: [en]
 prompts: {sources: [{path: "${here}/p.jsonl", text: prompt, language: language}]}
-complete: {generators: {mine: {import: {path: "${here}/c.jsonl", text: completion, language: language}}}}
+complete:
+  generators:
+    mine: {import: {path: "${here}/c.jsonl", text: completion, language: language}}
+    german: {import: {path: "${here}/g.jsonl", text: answer}}
+  filters: {wrong_language: null}
 score: {rule: {kind: language_rule}}
 pair: {builder: best-vs-worst, scorer: rule}
 publish: {name: n, title: t, license: mit}
@@ -44,6 +48,8 @@ def folder(tmp_path: Path) -> Path:
             json.dumps({"completion": f"{i} is a nice number.", "language": "en"}) + "\n" for i in range(40)
         )
     )
+    german = [json.dumps({"answer": f"Die Zahl {i} ist ganz besonders schön."}) + "\n" for i in range(40)]
+    (tmp_path / "g.jsonl").write_text("".join(german))
     (tmp_path / "r.yaml").write_text(RECIPE)
     return tmp_path
 
@@ -53,7 +59,7 @@ def folder(tmp_path: Path) -> Path:
     [
         ("scorer: rule", "scorrer: rule", "r.yaml: unknown key 'pair.scorrer'; did you mean 'scorer'?"),
         (
-            "[en, de]",
+            "[en]",
             "[en, germn]",
             "unknown language 'germn'; did you mean 'deu_Latn' (German)?",
         ),

@@ -80,30 +80,43 @@ def test_a_second_run_asks_nothing_and_a_model_ties_with_itself(world: Path, tmp
 def test_a_comparison_without_games_says_run_again(
     world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    answered = pl.col("model") == "base"
+    reason: pl.Expr = pl.lit(None)  # of calls that fail for now
+
     def fail_for_tuned(*arguments: Any) -> pl.DataFrame:
-        text = pl.when(pl.col("model") == "base").then("completion")
-        return complete_prompts(*arguments).with_columns(completion=text)
+        return complete_prompts(*arguments).with_columns(
+            completion=pl.when(answered).then("completion"),
+            finish_reason=pl.when(answered).then("finish_reason").otherwise(reason),
+        )
 
     monkeypatch.setattr(winrate, "complete_prompts", fail_for_tuned)
-    with (
-        Workdir(tmp_path / "work") as workdir,
-        pytest.raises(Unavailable, match="tuned against base: no prompt that both completed; run again"),
-    ):
-        measure_winrates(recipe(world, tmp_path / "out"), workdir)
+    problem = (
+        r"^tuned against base: no prompt that both completed; no completion: tuned 24 of 24, base 0 of 24; "
+    )
+    with Workdir(tmp_path / "work") as workdir:
+        with pytest.raises(
+            Unavailable, match=problem + "run again to repeat the 24 calls that failed for now"
+        ):
+            measure_winrates(recipe(world, tmp_path / "out"), workdir)
+        reason = pl.lit("error")
+        with pytest.raises(InputError, match=problem + "these calls fail every time: check the model"):
+            measure_winrates(recipe(world, tmp_path / "out"), workdir)
 
 
 def test_a_comparison_is_described_in_one_line() -> None:
     shares = {"win": 0.5, "loss": 0.25, "tie": 0.25, "difference": 0.25}
     summaries = {
-        "oracle": {**shares, "low": 0.1, "high": 0.4},
-        "judge": {**shares, "low": None, "high": None},
+        "oracle": {**shares, "low": 0.1, "high": 0.4, "languages": {"deu_Latn": {}, "eng_Latn": {}}},
+        "judge": {**shares, "low": None, "high": None, "languages": {"eng_Latn": {}}},
     }
-    result = {"base": "base", "prompts": {"count": 20}, "winrate": {"dpo": summaries}}
+    prompts = {"count": 20, "languages": ["deu_Latn", "eng_Latn"]}
+    result = {"base": "base", "prompts": prompts, "winrate": {"dpo": summaries}}
     line = "win 50.0% loss 25.0% tie 25.0%; win minus loss +25.0%"
     assert describe_winrates(result).splitlines() == [
         "against base, 20 prompts:",
         f"  dpo (oracle): {line}, 95% interval +10.0% to +40.0%",
         f"  dpo (judge): {line}",
+        "    no games in deu_Latn: no prompt that both completed",
     ]
 
 

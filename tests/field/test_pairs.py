@@ -32,7 +32,8 @@ def assistant(text: str) -> dict[str, str]:
 
 def build_pairs(folder: Path, rows: list[dict[str, Any]], table: dict[str, Any], **fields: Any) -> Built:
     path = write_rows(folder / "uf.jsonl", rows)
-    sections = {"pairs": {"import": {"path": path, **table}, **fields}, "languages": ["en", "de"]}
+    languages = ["en", "de"] if any(row.get("language") == "german" for row in rows) else ["en"]
+    sections = {"pairs": {"import": {"path": path, **table}, **fields}, "languages": languages}
     return build(folder, **sections)
 
 

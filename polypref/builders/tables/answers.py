@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from polypref.builders.outcome import check_kept
 from polypref.builders.tables.files import Record
 from polypref.builders.tables.write import write_table
 from polypref.engines.base import Engine
@@ -40,7 +41,8 @@ def write_answers(
 
     Raises Unavailable if rows have no answer for now: nothing is written, and another run asks only for
     these. With `accept_failures` they are written as failures; with `retry_failures` such rows of earlier
-    runs are asked again. Raises InputError for a table that cannot be written.
+    runs are asked again. Raises InputError for a table that cannot be written, and for one that is written
+    without a row that can be used.
     """
     log = workdir.open_log(engine.fingerprint)
     with (
@@ -56,6 +58,7 @@ def write_answers(
                 f"{progress.incomplete:,} of {total:,} rows have no answer for now: {failures}; "
                 "run again to ask again, or keep them as failures with --accept-failures"
             )
+    check_kept(progress.rejected, total, out)
     return progress.rejected
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
+from polypref.builders.outcome import check_key
 from polypref.builders.tables import read
 from polypref.builders.tables.answers import CHUNK, Chunk, write_answers
 from polypref.builders.tables.files import Record
@@ -42,6 +43,7 @@ def complete_table(
     twice and a column that is in the way, and as `write_answers` does.
     """
     check_format(out)
+    check_key(config, config.model)
     total = _check_rows(table)
     engine = open_engine(config, config.model, workdir)
     chunks = (_complete_chunk(table, rows) for rows in read.read_chunks(table, CHUNK))

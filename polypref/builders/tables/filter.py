@@ -14,6 +14,7 @@ from polypref.builders.filters.apply import NAMES, WORKING_COLUMNS, Filters, mea
 from polypref.builders.filters.measures import reject_rows
 from polypref.builders.filters.quality import estimate_quality
 from polypref.builders.filters.text import SURROGATE, masked
+from polypref.builders.outcome import check_kept
 from polypref.builders.tables import read
 from polypref.builders.tables.files import Record
 from polypref.builders.tables.read import Table
@@ -110,6 +111,14 @@ def explain_row(
             return [*lines, ("rejected_by", row["rejected_by"] or "nothing: kept", "")]
         before += len(records)
     raise InputError(f"{table.name}: no row {number}; found {before} rows")
+
+
+def check_funnel(funnel: Funnel, place: Path) -> None:
+    """Raise InputError, naming `place`, if no row is kept."""
+    reasons = sum(funnel.values(), Counter[str]())
+    rows = reasons.total()
+    del reasons[""]  # those that are kept
+    check_kept(reasons, rows, place)
 
 
 def print_funnel(funnel: Funnel) -> None:

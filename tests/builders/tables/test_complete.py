@@ -141,10 +141,14 @@ def test_failures_are_named_and_asked_again_or_accepted(tmp_path: Path) -> None:
         )
         assert not (tmp_path / "out.jsonl").exists()
         done = run(tmp_path, server.url, "--concurrency", "1", "--retries", "0", "--accept-failures")
-        assert done.returncode == 0
+        assert done.returncode == 2
+        assert done.stderr.splitlines()[-1] == (
+            "polypref: out.jsonl: none of 11 rows is kept: 500: injected 10 of 11; "
+            "not_text 1 of 11: check which column `text` names"
+        )
         assert Counter(row["error"] for row in read(tmp_path / "out.jsonl")) == {
             "500: injected": 10,
             "not_text": 1,
         }
-        assert run(tmp_path, server.url).returncode == 0
+        assert run(tmp_path, server.url).returncode == 2
         assert len(server.calls) == 20

@@ -274,8 +274,11 @@ def test_columns_of_bytes_and_of_nothing(tmp_path: Path, filter_: Command) -> No
     frame.write_parquet(tmp_path / "in.parquet")
     for suffix in (".parquet", ".jsonl", ".csv"):
         out = tmp_path / f"out{suffix}"
-        code, printed, _ = filter_(tmp_path / "in.parquet", "--text", "text", "--language", "en", "-o", out)
-        assert code == 0
+        code, printed, error = filter_(
+            tmp_path / "in.parquet", "--text", "text", "--language", "en", "-o", out
+        )
+        nothing = f"{out}: none of 3 rows is kept: not_text 3 of 3: check which column `text` names"
+        assert (code, error.strip()) == (2, f"polypref: {nothing}")
         assert [row["rejected_by"] for row in read(out)] == ["not_text"] * 3
         assert [row["text"] for row in read(out)] == ["fffe", None, ENGLISH.encode().hex()]
         assert_adds_up(funnel(printed), 3)
