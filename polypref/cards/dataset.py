@@ -20,7 +20,7 @@ from polypref.cards.folder import (
     whole_languages,
 )
 from polypref.cards.markers import as_list, split_card
-from polypref.cards.metadata import rows_by_split
+from polypref.cards.metadata import is_own_config, rows_by_split
 from polypref.cards.push import Contents, Options, Publication, Pushed, Snapshot
 from polypref.cards.statistics import FIRST_PROMPTS
 from polypref.errors import InputError
@@ -107,7 +107,7 @@ def _refuse_foreign_configs(
                 f"{repo}: holds a config {name!r} but no facts.json; expected a repository published by "
                 "polypref, or a new one"
             )
-        if old and name in facts["languages"].keys() - old["languages"].keys() and not replace:
+        if name in ("default", *facts["languages"]) and not is_own_config(config) and not replace:
             raise InputError(
                 f"{repo}: holds a config {name!r} that polypref did not publish; --replace removes it"
             )

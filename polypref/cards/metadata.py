@@ -112,6 +112,14 @@ def _config(name: str, files: Sequence[File]) -> dict[str, Any]:
     return {"config_name": name, **default, "data_files": data_files}
 
 
+def is_own_config(config: Mapping[str, Any]) -> bool:
+    """Return whether a config names its files as ours do; `Dataset.push_to_hub` puts them elsewhere."""
+    name = config.get("config_name", "default")
+    folder = "data/*/" if name == "default" else f"data/{name}/"
+    parts = as_list(config.get("data_files"))
+    return all(isinstance(part, dict) and str(part.get("path")).startswith(folder) for part in parts)
+
+
 def _info(name: str, files: Sequence[File], table: str) -> dict[str, Any]:
     splits = []
     for split, described in _splits(files).items():

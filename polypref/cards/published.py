@@ -12,6 +12,7 @@ from typing import Any
 
 from polypref.cards.folder import Facts, require_facts
 from polypref.cards.markers import as_list, split_metadata
+from polypref.cards.metadata import is_own_config
 from polypref.cards.retries import call_hub
 from polypref.errors import InputError
 from polypref.languages.codes import LANGUAGES
@@ -152,14 +153,14 @@ def _facts_of_card(folder: Path, header: Mapping[str, Any]) -> Facts | None:
 
 
 def _files_by_language(facts: Facts, header: Mapping[str, Any]) -> dict[str, Files]:
-    """Return the files of each language: those of facts.json, and of languages that only the card has."""
+    """Return the files of each language: those of facts.json, or of a config that people put in place."""
     languages: dict[str, Files] = {}
     for code, entry in facts["languages"].items():
         for file in entry["files"]:
             languages.setdefault(code, {}).setdefault(file["split"], []).append(file["path"])
     for config in as_list(header.get("configs")):
         code = str(config.get("config_name")) if isinstance(config, dict) else ""
-        if code in LANGUAGES and code not in facts["languages"]:
+        if code in LANGUAGES and not (code in facts["languages"] and is_own_config(config)):
             described = [part for part in as_list(config.get("data_files")) if isinstance(part, dict)]
             languages[code] = {part.get("split", "train"): as_list(part.get("path")) for part in described}
     return languages

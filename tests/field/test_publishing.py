@@ -154,6 +154,30 @@ answer([loaded, scanned.height, whole, scanned.columns, refused, replaced])
     assert refused == f"{repo}: holds a config 'swh_Latn' that polypref did not publish; --replace removes it"
 
 
+# Kin of datasets#5151: push_to_hub over a language of ours moves its files, which facts.json does not say.
+def test_a_language_that_a_user_pushed_anew_is_read_and_not_replaced_in_passing(
+    client, pairs, facts, repo, tmp_path
+) -> None:
+    codes = ["deu_Latn", "fra_Latn"]
+    write_dataset(tmp_path / "pairs", "pairs", {code: pairs(code, 40) for code in codes}, facts(codes))
+    pushed, refused, replaced = client(f"""
+from datasets import load_dataset
+publish("pairs", "{repo}")
+load_dataset("{repo}", "deu_Latn", split="train").select(range(9)).push_to_hub("{repo}", "deu_Latn")
+pushed = [
+    load_published("{repo}", language="de", split="train").num_rows,
+    scan_published("{repo}", languages="de", split="train").collect().height,
+    scan_published("{repo}", languages="fr").collect().height,
+]
+refused = line(publish, "pairs", "{repo}")
+publish("pairs", "{repo}", replace=True)
+answer([pushed, refused, scan_published("{repo}", languages="de").collect().height])
+""")
+    assert pushed == [9, 9, 40]
+    assert refused == f"{repo}: holds a config 'deu_Latn' that polypref did not publish; --replace removes it"
+    assert replaced == 40
+
+
 # Own case: a part of a folder is published, whose README lists every language.
 def test_a_card_has_no_config_of_a_language_that_is_not_published(
     client, pairs, facts, hub, look, repo, tmp_path
