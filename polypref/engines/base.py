@@ -39,6 +39,7 @@ class Answer:
     score: float | None = None
     error: str | None = None
     prompt_tokens: int = 0
+    thinking: str = ""  # of a reasoning model: kept in the log, and apart from the text
 
     def record(self) -> dict[str, Any]:
         """Return the fields that differ from an empty answer, for the log; `Answer(**record)` restores it."""

@@ -122,7 +122,8 @@ class HttpEngine:
     def _checked(self, outcome: Answer | Rejection) -> Answer | Rejection:
         """Return an outcome without our key in it. Raises InputError for a rejection that stops the run."""
         if isinstance(outcome, Answer):
-            return replace(outcome, text=self._mask(outcome.text)) if self._secrets else outcome
+            text, thinking = self._mask(outcome.text), self._mask(outcome.thinking)
+            return replace(outcome, text=text, thinking=thinking) if self._secrets else outcome
         if outcome.stops:
             status, _, message = self._mask(outcome.reason).partition(": ")
             model, key = self.config.model, self.config.key_env

@@ -7,7 +7,7 @@ which is the same every time, or a failure, which may pass; both say why in the 
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from polypref.engines.base import Answer, Failure, Outcome, Rejection
 
@@ -65,10 +65,8 @@ THINKING = re.compile(
 )
 TAG_ENDS = ("think>", "thinking>", "thought>", "think]", "think▷")
 
-BESIDE_TEXT = (
-    *("reasoning_content", "reasoning", "reasoning_details", "thinking"),
-    *("tool_calls", "function_call", "audio"),
-)
+REASONING = ("reasoning_content", "reasoning", "thinking")
+BESIDE_TEXT = (*REASONING, "reasoning_details", "tool_calls", "function_call", "audio")
 MOST_TOKENS = 2**31 - 1  # what the tables hold
 MESSAGE_CHARACTERS = 200
 
@@ -139,16 +137,15 @@ def read_completion(content: Any) -> Outcome:
         return Answer("", "error", tokens, error="content_filter", prompt_tokens=prompt_tokens)
     if kind == "error":
         return Failure(_one_line(f"the server broke the answer off: finish_reason {reason!r}"))
-    problem, text = "", ""
     if kind is None:
-        problem = f"unknown finish_reason {reason!r}"
+        said = Said(problem=f"unknown finish_reason {reason!r}")
     elif kind == "tool":
-        problem = f"not an answer but a call of a tool: finish_reason {reason!r}"
+        said = Said(problem=f"not an answer but a call of a tool: finish_reason {reason!r}")
     else:
-        text, problem = _read_text(choice["message"])
-    if problem:
-        return Rejection(_one_line(problem), tokens=tokens, prompt_tokens=prompt_tokens)
-    return Answer(text, kind or "", tokens, prompt_tokens=prompt_tokens)
+        said = _read_message(choice["message"])
+    if said.problem:
+        return Rejection(_one_line(said.problem), tokens=tokens, prompt_tokens=prompt_tokens)
+    return Answer(said.text, kind or "", tokens, prompt_tokens=prompt_tokens, thinking=said.thinking)
 
 
 def _kind_of_reason(reason: object) -> str | None:
@@ -156,8 +153,15 @@ def _kind_of_reason(reason: object) -> str | None:
     return KIND_OF_REASON.get(word)
 
 
-def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the text of a message, or what is wrong with it."""
+class Said(NamedTuple):
+    """What a message says to the user and, apart from it, to itself; or why it is no answer (`problem`)."""
+
+    text: str = ""
+    thinking: str = ""
+    problem: str = ""
+
+
+def _read_message(message: Mapping[str, Any]) -> Said:
     content = message.get("content")
     refusal = message.get("refusal")
     beside = [name for name in BESIDE_TEXT if message.get(name)]
@@ -170,14 +174,18 @@ def _read_text(message: Mapping[str, Any]) -> tuple[str, str]:
             text, other_parts = _join_parts(content)
             beside += other_parts
         case _:
-            return "", f"content is {type(content).__name__}, not text"
+            return Said(problem=f"content is {type(content).__name__}, not text")
     if not text.strip() and isinstance(refusal, str) and refusal:
         text = refusal
     if not text.strip() and beside:
-        return "", f"no text, only {' and '.join(dict.fromkeys(beside))}"
+        return Said(problem=f"no text, only {' and '.join(dict.fromkeys(beside))}")
     if content is None and not text:
-        return "", "no text"
-    return _without_thinking(_valid(text))
+        return Said(problem="no text")
+    said = _split_thinking(_valid(text))
+    for name in REASONING:
+        if isinstance(message.get(name), str):
+            return said._replace(thinking=_valid(message[name]) + said.thinking)
+    return said
 
 
 def _join_parts(parts: list[Any]) -> tuple[str, list[str]]:
@@ -200,12 +208,13 @@ def _join_parts(parts: list[Any]) -> tuple[str, list[str]]:
     return "".join(texts), others
 
 
-def _without_thinking(text: str) -> tuple[str, str]:
-    """Return a text without its blocks of thinking, or what is wrong with it."""
+def _split_thinking(text: str) -> Said:
+    """Take the blocks of thinking out of a text."""
     lower = text.lower()
     if not any(end in lower for end in TAG_ENDS):  # a hundred times as fast as the search for tags
-        return text, ""
+        return Said(text)
     kept: list[str] = []
+    thoughts: list[str] = []
     position, is_thinking = 0, False  # the text before `position` was read
     for tag in THINKING.finditer(text):
         if tag[1] and not is_thinking:
@@ -213,14 +222,16 @@ def _without_thinking(text: str) -> tuple[str, str]:
             position, is_thinking = tag.start(), True
         elif not tag[1]:
             if not is_thinking:  # the prompt's template opened it
+                thoughts += kept
                 kept.clear()
+            thoughts.append(THINKING.sub("", text[position : tag.start()]))
             position, is_thinking = tag.end(), False
     before, rest = "".join(kept), text[position:]
     if is_thinking and not before.strip():
-        return "", "cut while it was thinking: no text"
+        return Said(problem="cut while it was thinking: no text")
     if text.strip() and not (before + rest).strip():
-        return "", "no text, only thinking"
-    return (before + rest).lstrip(), ""
+        return Said(problem="no text, only thinking")
+    return Said((before + rest).lstrip(), "\n\n".join(filter(None, map(str.strip, thoughts))))
 
 
 def count_tokens(usage: Any, *names: str) -> int:

@@ -45,7 +45,27 @@ def read(content: bytes, status: int = 200) -> Outcome:
     ],
 )
 def test_the_text_is_what_the_model_says_to_the_user(content: Any, text: str) -> None:
-    assert read(body(content)) == Answer(text)
+    outcome = read(body(content))
+    assert isinstance(outcome, Answer)
+    assert (outcome.text, outcome.finish_reason, outcome.error) == (text, "stop", None)
+
+
+@pytest.mark.parametrize(
+    ("message", "thinking"),
+    [
+        ({"content": "<think>two and two</think>Four."}, "two and two"),
+        ({"content": "two and two</think>Four."}, "two and two"),
+        ({"content": "<think>a</think>Fo<think>b</think>ur."}, "a\n\nb"),
+        ({"content": "Four.", "reasoning_content": "two and two"}, "two and two"),
+        ({"content": "Four.", "reasoning": "half an emoji: \ud83d"}, "half an emoji: \ufffd"),
+        ({"content": "Four."}, ""),
+    ],
+)
+def test_thinking_is_kept_apart_from_the_text(message: dict[str, Any], thinking: str) -> None:
+    outcome = read(body(**message))
+    assert isinstance(outcome, Answer)
+    assert outcome.record().get("thinking", "") == thinking
+    assert "two" not in outcome.text
 
 
 @pytest.mark.parametrize(
