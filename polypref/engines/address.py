@@ -8,10 +8,21 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from polypref.errors import InputError
 
 LOCAL = "local"  # the name of every server on this machine or at a private address
-INTERNAL_SUFFIXES = (".local", ".internal", ".lan", ".home.arpa")
+# Reserved by RFC 6762 (appendix G), RFC 8375 and ICANN.
+INTERNAL_SUFFIXES = (
+    ".local",
+    ".localdomain",
+    ".internal",
+    ".intranet",
+    ".private",
+    ".corp",
+    ".home",
+    ".lan",
+    ".home.arpa",
+)
 COMPLETIONS = "/chat/completions"
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"'<>]*@")
-_URL = re.compile(r"https?://[^\s\"'<>,{}\[\]]+")
+_URL = re.compile(r"https?://[^\s\"'<>,{}\[\]]+", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(
     r"(?<=[?&])([^=&]*(?:key|token|secret|sig|password)[^=&]*)=[^&]*", re.IGNORECASE
 )
@@ -97,13 +108,13 @@ def public_urls(text: str) -> str:
     """Return a text whose URLs hold no credentials and no internal hosts."""
 
     def public(match: re.Match[str]) -> str:
-        url = _SECRET_PARAMETER.sub(r"\1=...", without_credentials(match[0]))
+        url = _SECRET_PARAMETER.sub(r"\1=...", match[0])
         parts = _split(url)
         if parts is None or public_name(url) != LOCAL:
             return url
         return parts._replace(netloc=LOCAL).geturl()
 
-    return _URL.sub(public, text)
+    return _URL.sub(public, without_credentials(text))
 
 
 def without_credentials(text: str) -> str:

@@ -1,5 +1,6 @@
 """The configs of all engines, distinguished by `kind`."""
 
+import json
 import re
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,8 @@ MOST_TOKENS = 100_000_000  # of an answer, a text or a batch: no machine holds m
 MOST_SECONDS = 86_400.0  # a day: what waits longer will not be noticed
 NOT_EXTRA = {"model", "messages", "stream", "n"}  # of the parameters of a call
 VARIABLE = re.compile(r"\$(\w+)")
+HEADER = re.compile(r"[A-Za-z0-9_-]+")
+OWN_HEADERS = {"content-length", "transfer-encoding", "connection"}  # of the connection itself
 SECRET_HEADER = re.compile("key|token|auth|secret|cookie|password", re.IGNORECASE)
 Parameter = Literal["temperature", "top_p", "max_tokens", "seed"]
 
@@ -81,7 +84,13 @@ class HttpGenerator(Config):
         parse_address(self.base_url)
         for name in NOT_EXTRA & set(self.extra_body):
             raise ValueError(f"extra_body: {name!r} cannot be set")
+        try:
+            json.dumps(self.extra_body, allow_nan=False)
+        except ValueError:
+            raise ValueError("extra_body: found infinity or NaN, expected finite numbers") from None
         for name, value in self.headers.items():
+            if not HEADER.fullmatch(name) or name.lower() in OWN_HEADERS:
+                raise ValueError(f"headers: {name!r} cannot be set")
             if SECRET_HEADER.search(name) and not VARIABLE.search(value):
                 raise ValueError(f"headers.{name}: write a secret as $NAME, an environment variable")
         return self

@@ -17,9 +17,8 @@ STOP = {401, 402, 404, 405, 407, 410}  # the key, the account, the model or the 
 REJECTED = {400, 403, 413, 414, 415, 422}  # this request fails every time
 BUSY = {429, 503, 529}
 AWAY = {0, 502, 503, 504, 520, 521, 522, 523, 524, 530}  # of proxies before a server that does not respond
-QUOTA = re.compile(
-    r"insufficient_quota|insufficient_balance", re.IGNORECASE
-)  # a 429 that waiting cannot mend
+# A 429 that waiting cannot mend.
+QUOTA = re.compile(r"insufficient[ _](quota|balance)|exceeded_current_quota", re.IGNORECASE)
 OVERLOAD = re.compile(r"rate.?limit|too many requests|overloaded|resource_exhausted", re.IGNORECASE)
 
 # Codes of errors that are no numbers, in lower case, as the status that they mean.
@@ -43,7 +42,8 @@ STATUS_OF_CODE = {
     "unavailable": 503,
 }
 
-# Finish reasons as servers write them, in lower case. A reason that no list holds is a rejection.
+# Finish reasons as servers write them, whatever the case and the separators. One that no list holds is a
+# rejection.
 FINISH_REASONS = {
     "stop": """stop end_turn eos eos_token stop_sequence stop_token complete completed finish finished end
         word null none""",
@@ -51,18 +51,26 @@ FINISH_REASONS = {
         error_limit incomplete model_context_window_exceeded""",
     "content_filter": """content_filter content_filtered safety image_safety recitation blocklist spii
         prohibited_content error_toxic refusal guardrail_intervened sensitive language""",
-    "tool": "tool_calls tool_call tool_use function_call pause_turn malformed_function_call",
+    "tool": """tool_calls tool_call tool_use function_call pause_turn malformed_function_call
+        unexpected_tool_call""",
     # The server broke the answer off.
     "error": """error abort aborted cancelled canceled user_cancel timeout network_error other
-        insufficient_system_resource finish_reason_unspecified""",
+        insufficient_system_resource unspecified unknown failed model_error server_error internal_error""",
 }
-KIND_OF_REASON = {word: kind for kind, words in FINISH_REASONS.items() for word in words.split()}
+KIND_OF_REASON: dict[str, str] = {}
+for _kind, _words in FINISH_REASONS.items():
+    for _word in _words.split():
+        KIND_OF_REASON[_word.replace("_", "")] = _kind
 
 TAG = r"(?:seed:)?(?:think|thinking|thought)"
 # The first group is an opening tag. Tags between backticks are what a text is about, not its own.
 THINKING = re.compile(
     rf"(?<!`)(?:(<{TAG}>|\[THINK\]|◁think▷)|(?:</{TAG}>|\[/THINK\]|◁/think▷))(?!`)\s*", re.IGNORECASE
 )
+# The format of gpt-oss, where a server does not read it: messages on channels, of which `final` counts.
+HARMONY_START = ("<|channel|>", "<|start|>")
+HARMONY_FINAL = re.compile(r"<\|channel\|>final[^<]*<\|message\|>")
+HARMONY_MARK = re.compile(r"<\|(?:start|channel)\|>[^<]*|<\|(?:message|end|return)\|>")
 TAG_ENDS = ("think>", "thinking>", "thought>", "think]", "think▷")
 
 REASONING = ("reasoning_content", "reasoning", "thinking")
@@ -92,7 +100,7 @@ def _read_error(status: int, reason: str) -> Outcome:
 
 def _read_success(body: bytes, read: Reader) -> Outcome:
     try:
-        content = json.loads(body)
+        content = _unwrap(json.loads(body))
     except RecursionError:
         return Failure("an answer that is not JSON: nested too deeply")
     except ValueError:
@@ -149,8 +157,10 @@ def read_completion(content: Any) -> Outcome:
 
 
 def _kind_of_reason(reason: object) -> str | None:
-    word = str(reason).strip().lower().removeprefix("finishreason.").removeprefix("finish_reason_")
-    return KIND_OF_REASON.get(word)
+    if not isinstance(reason, str):
+        return None
+    word = re.sub("[^a-z]", "", reason.lower())
+    return KIND_OF_REASON.get(word.removeprefix("finishreason"))
 
 
 class Said(NamedTuple):
@@ -199,6 +209,8 @@ def _join_parts(parts: list[Any]) -> tuple[str, list[str]]:
                 texts.append(refusal)
             case {"type": "text" | "output_text", "text": str(text)}:
                 texts.append(text)
+            case {"type": "text", "text": {"value": str(text)}}:
+                texts.append(text)
             case {"text": str(text)} if "type" not in part:
                 texts.append(text)
             case dict():
@@ -210,6 +222,12 @@ def _join_parts(parts: list[Any]) -> tuple[str, list[str]]:
 
 def _split_thinking(text: str) -> Said:
     """Take the blocks of thinking out of a text."""
+    if text.lstrip().startswith(HARMONY_START):
+        *before_final, final = HARMONY_FINAL.split(text)
+        if not before_final:
+            return Said(problem="cut while it was thinking: no text")
+        thinking = HARMONY_MARK.sub("", "".join(before_final))
+        return Said(HARMONY_MARK.sub("", final).strip(), thinking.strip())
     lower = text.lower()
     if not any(end in lower for end in TAG_ENDS):  # a hundred times as fast as the search for tags
         return Said(text)
@@ -246,6 +264,14 @@ def count_tokens(usage: Any, *names: str) -> int:
     return 0
 
 
+def _unwrap(content: Any) -> Any:
+    """Return the object in a list of one, in which Google puts its errors."""
+    match content:
+        case [dict() as only]:
+            return only
+    return content
+
+
 def _find_error(content: Mapping[str, Any]) -> tuple[int | None, str]:
     """Return the code and the message of an error in JSON of any of the usual shapes, or None and ""."""
     error = content.get("error") or content.get("errors")
@@ -254,6 +280,8 @@ def _find_error(content: Mapping[str, Any]) -> tuple[int | None, str]:
         error = content.get("detail") or (content if is_error else None)
     if isinstance(error, list):
         error = error[0]
+    if error is True:  # the message stands beside it
+        error = {name: value for name, value in content.items() if name != "error"}
     if not error or (isinstance(error, dict) and not any(error.values())):
         return None, ""
     if not isinstance(error, dict):
@@ -276,7 +304,7 @@ def error_message(body: bytes) -> str:
     """Return the message in an error's body, or the body, as one short line."""
     text = body.decode("utf-8", "replace")
     try:
-        content = json.loads(text)
+        content = _unwrap(json.loads(text))
     except (ValueError, RecursionError):
         return _one_line(text)
     if not isinstance(content, dict):

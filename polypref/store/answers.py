@@ -34,6 +34,7 @@ SAVE_LEAST = 1000  # answers: fewer are read again in no time
 TAIL = 4096  # bytes of a file before the point up to which it is indexed, which tell a file that was replaced
 _RECORD = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 INDEX_FORMAT = 3
+KINDS: dict[str, type] = {"text": str, "error": str, "tokens": int, "prompt_tokens": int}
 Answers = Sequence[tuple[str, dict[str, Any]]]
 
 
@@ -51,15 +52,31 @@ def decode_line(line: bytes) -> Answers | None:
     # An editor may have left a byte order mark, or line ends of its own.
     line = line.removeprefix(codecs.BOM_UTF8).rstrip(b"\r\n")
     checksum, _, text = line.partition(b" ")
-    if line.startswith(b"[["):
+    has_checksum = not line.startswith(b"[")
+    if not has_checksum:
         text = line
     elif checksum != b"%08x" % zlib.crc32(text):
         return None
     try:
         answers: Answers = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return answers
+    return answers if has_checksum or _are_answers(answers) else None
+
+
+def _are_answers(content: Any) -> bool:
+    """Tell whether JSON that no checksum vouches for is a list of [key, answer] pairs."""
+    if not isinstance(content, list):
+        return False
+    for pair in content:
+        match pair:
+            case [str(), dict(answer)]:
+                for name, value in answer.items():
+                    if not isinstance(value, KINDS.get(name, object)):
+                        return False
+            case _:
+                return False
+    return True
 
 
 @dataclass(eq=False)

@@ -57,6 +57,12 @@ def test_a_secret_stands_in_the_environment_and_not_in_the_recipe(tmp_path: Path
         ask(config(server.url, headers={"api-key": "$NO_SUCH"}), tmp_path)
 
 
+@pytest.mark.parametrize("name", ["", "a b", "X-é", "Content-Length"])
+def test_a_header_that_cannot_be_sent_is_named(name: str) -> None:
+    with pytest.raises(ValidationError, match=f"headers: '{name}' cannot be set"):
+        config("http://host/v1", headers={name: "1"})
+
+
 # What tells two servers apart.
 
 
@@ -88,8 +94,10 @@ def test_internal_names_and_credentials_are_not_published() -> None:
         "http://llm.corp.internal/v1",
         "http://192.168.0.4/v1",
         "http://[::1]:8/v1",
+        "http://gpu7.corp/v1",
+        "http://llm.intranet:8000/v1",
     ]
-    assert [public_name(url) for url in urls] == ["local"] * 4
+    assert [public_name(url) for url in urls] == ["local"] * 6
     assert public_name("https://user:pass@api.one.ai:8443/v1?key=x") == "api.one.ai"
     assert without_credentials("url: https://user:sekret@host/v1, a@b.c") == "url: https://host/v1, a@b.c"
     recipe = (
@@ -97,6 +105,7 @@ def test_internal_names_and_credentials_are_not_published() -> None:
     )
     published = "{base_url: http://local/v1?api-key=...} --set url=https://api.one.ai/v1?sig=...&v=1"
     assert public_urls(recipe) == published
+    assert public_urls("HTTP://U:P@GPU7/v1 s3://AK:SK@bucket") == "http://local/v1 s3://bucket"
     assert server_name("http://local/v1") == server_name("http://10.0.0.1/v1")
 
 
@@ -120,6 +129,7 @@ def test_an_address_that_is_none_is_named_before_any_call(url: str) -> None:
         {"price": {"input": "inf"}},
         {"sampling": {"temperature": "inf"}},
         {"extra_body": {"stream": True}},
+        {"extra_body": {"top_k": float("nan")}},
     ],
 )
 def test_every_number_has_bounds(fields: dict[str, Any]) -> None:

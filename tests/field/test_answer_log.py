@@ -147,6 +147,30 @@ def test_a_log_without_checksums_is_read_on(tmp_path: Path) -> None:
         assert len(server.calls) == ROWS
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[[1, 2]]",
+        '[["key", null]]',
+        "[[]]",
+        '[["key", {"text": 5}]]',
+        '[["key", {"tokens": "5"}]]',
+        "[" * 100_000,
+        "{}",
+    ],
+)
+def test_a_line_without_checksum_that_is_no_record_is_damaged(tmp_path: Path, line: str) -> None:
+    with OpenAIServer() as server:
+        given = ask(server.url, tmp_path)
+        path = log_file(tmp_path)
+        path.write_text(f"{line}\n{path.read_text()}")
+        log = AnswerLog(path)
+        assert log.damaged == [f"{path}:1"]
+        log.close()
+        assert ask(server.url, tmp_path) == given
+        assert len(server.calls) == ROWS
+
+
 def test_line_ends_and_the_mark_of_an_editor_are_no_damage(tmp_path: Path) -> None:
     with OpenAIServer() as server:
         given = ask(server.url, tmp_path)

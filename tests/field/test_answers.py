@@ -29,6 +29,7 @@ def read(content: bytes, status: int = 200) -> Outcome:
         ([{"type": "thinking", "thinking": ["…"]}, {"type": "text", "text": "Four."}], "Four."),
         ([{"type": "text", "text": "Fo"}, {"type": "text", "text": "ur."}], "Four."),
         (["Fo", {"text": "ur."}], "Four."),
+        ([{"type": "text", "text": {"value": "Four.", "annotations": []}}], "Four."),  # OpenAI's assistants
         # lighteval#869, InternScience/GraphGen#40
         ("<think>two and two</think>Four.", "Four."),
         ("<think>\n\n</think>\n\nFour.", "Four."),
@@ -37,6 +38,13 @@ def read(content: bytes, status: int = 200) -> Outcome:
         ("<think>a</think>Fo<think>b</think>ur.", "Four."),
         ("[THINK]two and two[/THINK]Four.", "Four."),
         ("◁think▷two and two◁/think▷Four.", "Four."),
+        # gpt-oss behind a server that does not read its format
+        (
+            "<|channel|>analysis<|message|>two and two<|end|><|start|>assistant<|channel|>final"
+            "<|message|>Four.<|return|>",
+            "Four.",
+        ),
+        ("A text may name `<|channel|>final<|message|>`.", "A text may name `<|channel|>final<|message|>`."),
         ("The tag `<think>` opens, `</think>` closes.", "The tag `<think>` opens, `</think>` closes."),
         ("A text may say <think> and go on.", "A text may say <think> and go on."),
         ("half an emoji: \ud83d", "half an emoji: \ufffd"),
@@ -56,6 +64,10 @@ def test_the_text_is_what_the_model_says_to_the_user(content: Any, text: str) ->
         ({"content": "<think>two and two</think>Four."}, "two and two"),
         ({"content": "two and two</think>Four."}, "two and two"),
         ({"content": "<think>a</think>Fo<think>b</think>ur."}, "a\n\nb"),
+        (
+            {"content": "<|channel|>analysis<|message|>two<|end|><|channel|>final<|message|>Four."},
+            "two",
+        ),
         ({"content": "Four.", "reasoning_content": "two and two"}, "two and two"),
         ({"content": "Four.", "reasoning": "half an emoji: \ud83d"}, "half an emoji: \ufffd"),
         ({"content": "Four."}, ""),
@@ -84,6 +96,7 @@ def test_thinking_is_kept_apart_from_the_text(message: dict[str, Any], thinking:
         ({"content": True}, "content is bool, not text"),
         ({"content": "<think>two and"}, "cut while it was thinking: no text"),
         ({"content": "<think>two and two</think>"}, "no text, only thinking"),
+        ({"content": "<|channel|>analysis<|message|>two"}, "cut while it was thinking: no text"),
     ],
 )
 def test_a_message_without_text_says_what_it_has_instead(message: dict[str, Any], reason: str) -> None:
@@ -100,6 +113,9 @@ def test_the_text_of_a_refusal_is_the_text() -> None:
     [
         # OpenAI, Anthropic, TGI, Cohere, Gemini, Ollama, llama.cpp; null: servers that leave it out
         (["stop", "end_turn", "eos_token", "eos", "COMPLETE", "STOP", "stop_sequence", None, ""], "stop"),
+        # Vertex AI, AWS's SDKs
+        (["FINISH_REASON_STOP", "FinishReason.STOP", "endTurn", "StopSequence"], "stop"),
+        (["maxTokens", "max-tokens"], "length"),
         # OpenAI, Anthropic, Gemini, Mistral, llama.cpp
         (["length", "max_tokens", "MAX_TOKENS", "model_length", "limit"], "length"),
     ],
@@ -109,13 +125,17 @@ def test_finish_reasons_of_all_providers_mean_the_same(reasons: list[Any], finis
         assert read(body("x", reason)) == Answer("x", finish_reason)
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "RECITATION", "ERROR_TOXIC", "sensitive"])
+@pytest.mark.parametrize(
+    "reason", ["content_filter", "SAFETY", "RECITATION", "ERROR_TOXIC", "sensitive", "content-filter"]
+)
 def test_a_filtered_answer_is_an_error_by_that_name(reason: str) -> None:
     assert read(body("par", reason)) == Answer("", "error", error="content_filter")
 
 
 # DeepSeek, vLLM, Mistral, Cohere, OpenRouter
-@pytest.mark.parametrize("reason", ["insufficient_system_resource", "abort", "error", "USER_CANCEL"])
+@pytest.mark.parametrize(
+    "reason", ["insufficient_system_resource", "abort", "error", "USER_CANCEL", "model_error"]
+)
 def test_an_answer_that_the_server_broke_off_is_a_failure(reason: str) -> None:
     assert read(body("par", reason)) == Failure(f"the server broke the answer off: finish_reason '{reason}'")
 
@@ -123,6 +143,7 @@ def test_an_answer_that_the_server_broke_off_is_a_failure(reason: str) -> None:
 def test_a_finish_reason_that_is_not_known_is_named() -> None:
     assert read(body("x", "vibes")) == Rejection("unknown finish_reason 'vibes'")
     assert read(body("x", {"type": "stop"})) == Rejection("unknown finish_reason {'type': 'stop'}")
+    assert read(body("x", ["stop"])) == Rejection("unknown finish_reason ['stop']")
     assert read(body("x", "tool_calls")) == Rejection(
         "not an answer but a call of a tool: finish_reason 'tool_calls'"
     )
@@ -169,6 +190,11 @@ def test_usage_of_any_shape_loses_no_answer(usage: Any, tokens: int) -> None:
         ({"detail": "Not Found"}, Failure("Not Found")),  # FastAPI
         ({"statusCode": 429, "message": "Slow down"}, Failure("429: Slow down", busy=True)),
         ({"code": 1301, "msg": "sensitive"}, Failure("sensitive")),
+        ({"error": True, "code": 429, "message": "Slow down"}, Failure("429: Slow down", busy=True)),
+        (
+            [{"error": {"message": "Slow down", "code": 429, "status": "RESOURCE_EXHAUSTED"}}],  # Gemini
+            Failure("429: Slow down", busy=True),
+        ),
         (
             {"choices": [{"error": {"code": 502, "message": "Upstream"}, "message": {"content": "par"}}]},
             Failure("502: Upstream", away=True),
@@ -219,6 +245,16 @@ def test_every_success_counts_and_a_byte_order_mark_does_not() -> None:
             429,
             b'{"error": {"message": "No money", "code": "insufficient_quota"}}',
             Rejection("429: No money (insufficient_quota)", stops=True),
+        ),
+        (
+            400,
+            b'[{"error": {"message": "API key not valid"}}]',
+            Rejection("400: API key not valid"),
+        ),  # Gemini
+        (
+            429,
+            b'{"error": {"code": "1113", "message": "Insufficient balance"}}',  # Zhipu
+            Rejection("429: Insufficient balance", stops=True),
         ),
         (503, b"<html><h1>Loading</h1></html>", Failure("503: Loading", busy=True, away=True)),
         (500, b"[" * 100_000, Failure("500: " + "[" * 200)),
