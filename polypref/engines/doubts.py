@@ -19,7 +19,7 @@ ADVICE = {
     r"temperature": "set `drop: [temperature]`",
     r"top_p": "set `drop: [top_p]`",
     r"\bseed\b": "set `drop: [seed]`",
-    r"system (role|message|prompt|instruction)|developer instruction|roles must alternate": (
+    r"system (role|message|prompt)|role\W+(system|developer)|(system|developer) instr|must alternate": (
         "set `system_as_user: true`"
     ),
     r"api.?key|credential": "check `key_env`",

@@ -14,7 +14,7 @@ from polypref.engines.base import Answer, Failure, Outcome, Rejection
 Reader = Callable[[Any], Outcome]  # reads what a server means by its JSON
 
 STOP = {401, 402, 404, 405, 407, 410}  # the key, the account, the model or the address
-REJECTED = {400, 403, 413, 414, 415, 422}  # this request fails every time
+REJECTED = {400, 403, 413, 414, 415, 422, 451}  # this request fails every time
 BUSY = {429, 503, 529}
 AWAY = {0, 502, 503, 504, 520, 521, 522, 523, 524, 530}  # of proxies before a server that does not respond
 # A 429 that waiting cannot mend.

@@ -240,6 +240,7 @@ def test_every_success_counts_and_a_byte_order_mark_does_not() -> None:
     [
         (400, b'{"error": {"message": "no\\nsuch\\u001b[31m"}}', Rejection("400: no such [31m")),
         (403, b'{"error": {"message": "flagged"}}', Rejection("403: flagged", forbidden=True)),
+        (451, b'{"error": {"message": "sensitive words"}}', Rejection("451: sensitive words")),
         (422, b'{"detail": [{"loc": ["body"], "msg": "too long"}]}', Rejection("422: too long")),
         (
             429,

@@ -82,6 +82,7 @@ def test_one_row_that_is_rejected_is_that_rows_fault(tmp_path: Path, number: int
         ),
         ("`temperature` and `top_p` cannot both be specified", r"set `drop: \[top_p\]`"),  # Claude
         ("System role not supported", "set `system_as_user: true`"),  # Gemma, EricLBuehler/mistral.rs#506
+        ("Role 'system' is not supported for this model", "set `system_as_user: true`"),
         ("API key not valid. Please pass a valid API key.", "check `key_env`"),  # Gemini
         ("Something else", "check the engine's settings"),
     ],
