@@ -77,3 +77,19 @@ def test_a_table_with_a_server_of_another_kind_takes_its_settings_from_a_file(tm
             2,
             True,
         )
+
+
+# engines A16: a password, and an internal host, in README.md and facts.json of all published folders.
+def test_an_address_is_published_without_credentials_and_internal_hosts(tmp_path: Path) -> None:
+    write_prompts(tmp_path, 10)
+    with OpenAIServer(lambda body: f"It is a good number, says {body['model']}.") as server:
+        place = server.url.removeprefix("http://127.0.0.1")
+        (tmp_path / "recipe.yaml").write_text(RECIPE.format(url="${url}"))
+        address = f"url=HTTP://user:sekret-PASS@localhost{place}"
+        done = run(tmp_path, "build", "recipe.yaml", "--workdir", "run", "--set", address)
+        assert len(server.calls) == 20, done.stderr
+    files = [file for file in (tmp_path / "run").rglob("*") if file.is_file()]
+    assert [file for file in files if b"sekret" in file.read_bytes()] == []
+    published = [file for file in files if "published" in file.parts]
+    assert sum(file.name == "README.md" for file in published) == 4
+    assert [file for file in published if b"localhost" in file.read_bytes()] == []
