@@ -119,6 +119,16 @@ def test_a_damaged_json_file_names_the_line(tmp_path: Path, content: str, messag
     assert str(error.value).endswith(message)
 
 
+def test_splits_in_one_json_file_are_named_and_none_is_lost(tmp_path: Path) -> None:
+    # Own case: {"train": […], "test": […]}, of which only `train` was read.
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"train": ROWS, "test": ROWS[:1]}))
+    with pytest.raises(InputError, match=r"t\.json: found rows in train, test; expected one list of rows$"):
+        read(path)
+    path.write_text(json.dumps({"train": ROWS, "test": []}))
+    assert read(path) == WANTED
+
+
 def test_a_column_may_stand_in_later_rows_only(tmp_path: Path) -> None:
     # datasets#7169, #7092
     rows = [{"id": 1}, {"id": 2, "prompt": "Hallo", "lang": "de"}, {"id": 3, "prompt": "Hi"}]

@@ -149,20 +149,29 @@ def _whole_rows(path: Path, text: str, suffix: str) -> list[Record]:
         values.append(value)
     rows = values
     if len(values) == 1:
-        rows = values[0] if isinstance(values[0], list) else _unwrap(values[0], suffix)
+        rows = values[0] if isinstance(values[0], list) else _unwrap(values[0], path, suffix)
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise InputError(f"{path}: row {number}: found {type(row).__name__}, expected an object")
     return rows
 
 
-def _unwrap(value: Any, suffix: str) -> list[Any]:
+def _is_table(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+
+
+def _unwrap(value: Any, path: Path, suffix: str) -> list[Any]:
     """Return the rows of the only value in a file: those that it holds, or itself."""
     if not isinstance(value, dict):
         return [value]
+    tables = [key for key, rows in value.items() if _is_table(rows)]
     for key in WRAPPERS:
-        if isinstance(value.get(key), list) and all(isinstance(row, dict) for row in value[key]):
-            return list(value[key])
+        if key not in tables:
+            continue
+        others = [other for other in tables if other != key and value[other]]
+        if others:  # such as test beside train, whose rows would be lost
+            raise InputError(f"{path}: found rows in {', '.join([key, *others])}; expected one list of rows")
+        return list(value[key])
     columns = list(value.values())
     if suffix == ".json" and columns:  # columns of values, in lists or, as pandas writes them, by row
         if all(isinstance(column, dict) and column.keys() == columns[0].keys() for column in columns):
