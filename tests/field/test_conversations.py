@@ -39,6 +39,8 @@ def shapes() -> dict[str, Any]:
         "JSON": json.dumps(CHAT),
         "pretty JSON": json.dumps([{"from": "human", "value": Q}, {"from": "gpt", "value": A}], indent=2),
         "JSON struct of lists": json.dumps({"role": ["user", "assistant"], "content": [Q, A]}),
+        "object": {"id": "1", "conversations": [{"from": "human", "value": Q}, {"from": "gpt", "value": A}]},
+        "JSON object": json.dumps({"messages": CHAT}),
         "repr": repr(CHAT),
         "hh-rlhf": f"\n\nHuman: {Q}\n\nAssistant: {A}",
     }

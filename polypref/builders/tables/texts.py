@@ -1,10 +1,11 @@
 r"""Texts in a column of a user's table: what a value may hold, how to read it and how to replace it.
 
-A value is a text, a message, or a list of them; also a list of messages as JSON, as a struct of lists, or as
-a transcript ("\n\nHuman: …\n\nAssistant: …", from hh-rlhf). A text that stands alone is the user's. A
-message is {role, content} or, as ShareGPT and OASST have it, {from, value} or {role, text}; its content is a
-text or a list of parts that are all texts. Everything else, such as null, a number, an empty list, or a list
-with one turn of another kind, is not text.
+A value is a text, a message, or a list of them; also a list of messages as JSON, in an object that holds
+them as `messages` or `conversations`, as a struct of lists, or as a transcript of hh-rlhf
+("\n\nHuman: …\n\nAssistant: …"). A text that stands alone is the user's. A message is {role, content} or, as
+ShareGPT and OASST have it, {from, value} or {role, text}; its content is a text or a list of parts that are
+all texts. Everything else, such as null, a number, an empty list, or a list with one turn of another kind,
+is not text.
 """
 
 import ast
@@ -25,6 +26,8 @@ ROLES = {
     **dict.fromkeys(("observation", "function", "function_response", "tool_response"), "tool"),
     "developer": "system",
 }
+
+WRAPPERS = ("messages", "conversations", "conversation")  # keys of an object whose only use is to hold turns
 
 TRANSCRIPT = re.compile(r"\n\n(Human|Assistant):")
 
@@ -133,6 +136,9 @@ def replace_texts(value: object, texts: Sequence[str]) -> object:
         return json.dumps(replace_texts(conversation, texts), ensure_ascii=False)
     if isinstance(value, Mapping) and _is_struct_of_lists(value):
         return {**value, _filled_key(value, CONTENT_KEYS): list(texts)}
+    if isinstance(value, Mapping) and _wrapper(value):
+        key = _wrapper(value)
+        return {**value, key: replace_texts(value[key], texts)}
     turns: list[object] = []
     for turn, text in zip(read_turns(value), texts, strict=True):
         if isinstance(turn, Mapping):
@@ -159,12 +165,19 @@ def read_turns(value: object) -> list[Any]:
     """Return the turns of a value, in any of its shapes, as texts and messages that are not checked yet."""
     if isinstance(value, str):
         value = _parse(value)
+    if isinstance(value, Mapping) and _wrapper(value):
+        value = value[_wrapper(value)]
     if isinstance(value, Mapping) and _is_struct_of_lists(value):
         keys = _filled_key(value, ROLE_KEYS), _filled_key(value, CONTENT_KEYS)
         return [
             dict(zip(keys, turn, strict=True)) for turn in zip(*(value[key] for key in keys), strict=True)
         ]
     return value if isinstance(value, list) else [value]
+
+
+def _wrapper(value: Mapping[str, Any]) -> str:
+    """Return the key under which an object holds a list of turns; "" if it holds none."""
+    return next((key for key in WRAPPERS if isinstance(value.get(key), list)), "")
 
 
 def _is_struct_of_lists(value: Mapping[str, Any]) -> bool:
