@@ -76,7 +76,7 @@ def _check_rows(table: Table) -> int:
 def _row_id(table: Table, record: Record) -> str:
     """Return the content of the columns of `--id`, or of the column `id`, or a hash of the row."""
     if table.id:
-        return "/".join(str(record.get(column)) for column in table.id)
+        return "/".join(str(read.lookup(record, column)) for column in table.id)
     if "id" in record:
         return str(record["id"])
     return hash16(json.loads(json.dumps(record, default=str)))

@@ -98,6 +98,11 @@ def test_any_table_with_and_without_ids(tmp_path: Path) -> None:
         assert out.select("id", "key", "completion").rows() == [
             (str(i), i, f"answer to: {c}") for i, c in zip((1, 2, 3), "abc", strict=True)
         ]
+        table.select("chat", meta=pl.struct("key")).write_parquet(tmp_path / "inner.parquet")
+        assert (
+            run(tmp_path, server.url, "--id", "meta.key", **words | {"file": "inner.parquet"}).returncode == 0
+        )
+        assert pl.read_parquet(tmp_path / "out.parquet")["id"].to_list() == ["1", "2", "3"]
         assert run(tmp_path, server.url, file="in.parquet", prompt="chat").returncode == 0
         assert len({row["id"] for row in read(tmp_path / "out.jsonl")}) == 3
 
