@@ -36,7 +36,7 @@ from polypref.errors import InputError
 from polypref.languages.codes import languages
 from polypref.progress import Progress
 from polypref.schemas import TABLES, hash16
-from polypref.store.parts import Part
+from polypref.store.parts import Part, read_infos
 from polypref.store.stages import Asking, PartTask, make_parts
 from polypref.store.workdir import Workdir
 
@@ -50,8 +50,8 @@ class Build:
 
     Stages that ask an engine run on `cluster` if there is one. With `accept_failures`, calls that fail for
     now are kept as failures for good, and no table stays incomplete; with `retry_failures` such failures are
-    asked again. `prompt_counts`, {language: source
-    prompts}, and `parts`, the number of parts of every table, are known after `prepare`.
+    asked again. `prompt_counts`, {language: source prompts}, and `parts`, the number of parts of every table,
+    are known after `prepare`.
     """
 
     recipe: Recipe
@@ -154,9 +154,9 @@ class Build:
         engines = self._open_engines(translator, config.filters)
         english = self._table("prompts", "source", PIVOT)
         if config.imported:
-            file = self.workdir.path / "tables/prompts/translated.json"
-            rows = rows_when_needed(file, config, codes, self._sources, self.parts)
+            file = self.workdir.import_counts("prompts", "translated")
             digest = imports.digest_import(config)
+            rows = rows_when_needed(file, digest, config, codes, self._sources, self.parts)
             import_identity = _import_identity(digest, english, config.filters, engines)
         tasks = []
         for code in codes:
@@ -212,9 +212,9 @@ class Build:
 
     def _import_completions(self, name: str, config: Completer) -> None:
         assert config.table is not None
-        file = self.workdir.path / f"tables/completions/{name}-native.json"
-        rows = rows_when_needed(file, config, self.languages, self._sources, self.parts)
+        file = self.workdir.import_counts("completions", f"{name}-native")
         digest = imports.digest_import(config)
+        rows = rows_when_needed(file, digest, config, self.languages, self._sources, self.parts)
         filters = self.recipe.complete.filters
         tasks, count = [], 0
         for code in self.languages:
@@ -240,8 +240,8 @@ class Build:
             stage, identity = partial(score.score_by_language_rule, scorer), "language_rule"
         elif isinstance(config, ImportedScores | PairScores):
             stage, identity = partial(imports.import_scores, scorer), imports.digest_import(config)
-            file = self.workdir.path / f"tables/scores/{scorer}.json"
-            scores_in = scores_when_needed(file, config, self.languages, self._sources)
+            file = self.workdir.import_counts("scores", scorer)
+            scores_in = scores_when_needed(file, identity, config, self.languages, self._sources)
         else:
             engines[""] = open_engine(config, scorer, self.workdir)
             stage, identity = partial(score.score_by_reward_model, scorer), engines[""].fingerprint
@@ -316,8 +316,7 @@ class Build:
 
 def _count_kept(parts: Iterable[Part]) -> int:
     """Return the number of rows that are kept in the parts that exist."""
-    infos = [part.read_info() for part in parts]
-    return sum(info.rows - sum(info.rejected.values()) for info in infos if info is not None)
+    return sum(info.kept for info in read_infos(parts))
 
 
 def _translation_identity(config: Translate, code: str, engines: Engines) -> list[object]:
@@ -330,7 +329,6 @@ def _import_identity(
     digest: str, prompts: Iterable[Part], filters: Filters, engines: Engines
 ) -> list[object]:
     """Return all that can change a part of an imported table; its rows belong to prompts of any part."""
-    infos = [part.read_info() for part in prompts]
-    matched = [[info.key, info.incomplete] for info in infos if info is not None]
+    matched = [[info.key, info.incomplete] for info in read_infos(prompts)]
     fingerprints = [engine.fingerprint for engine in engines.values()]
     return ["import", digest, hash16(matched), filters.identity(), *fingerprints]

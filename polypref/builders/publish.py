@@ -18,7 +18,7 @@ from polypref.cards.funnel import Funnel, stage_rows
 from polypref.engines.address import public_urls
 from polypref.errors import Unavailable
 from polypref.schemas import COMPLETION_KEY, PROMPT_KEY, TABLES, hash16
-from polypref.store.parts import Part
+from polypref.store.parts import Part, read_infos
 from polypref.store.storage import read_json, write_json
 from polypref.version import __version__
 
@@ -31,8 +31,7 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
     Raises Unavailable where calls failed for now, unless `allow_incomplete` is set.
     """
     pair_parts = chain.from_iterable(build.pair_parts(code) for code in build.languages)
-    infos = [part.read_info() for part in pair_parts]
-    failed = sum(info.incomplete for info in infos if info is not None)
+    failed = sum(info.incomplete for info in read_infos(pair_parts))
     if failed and not allow_incomplete:
         raise Unavailable(
             f"{build.workdir.path}: {failed} calls failed for now; run again, "
@@ -60,16 +59,20 @@ def write_folders(build: Build, recipe_text: str, allow_incomplete: bool = False
 
 def _part_keys(build: Build) -> list[str]:
     """Return the keys of all parts that are published, or that those are made from."""
-    codes = {*build.languages, PIVOT} if build.recipe.complete.has_pivot else set(build.languages)
     parts: list[Part] = []
-    for code in sorted(codes):
+    for code in _completed_languages(build):
         parts += chain.from_iterable(build.prompt_parts(code))
         parts += build.pair_parts(code)
         parts += chain.from_iterable(build.completion_tables(code).values())
         for scorer in build.recipe.score:
             parts += chain.from_iterable(build.score_tables(scorer, code).values())
-    infos = [part.read_info() for part in parts]
-    return [info.key for info in infos if info is not None]
+    return [info.key for info in read_infos(parts)]
+
+
+def _completed_languages(build: Build) -> list[str]:
+    """Return the languages that have completions: those that are built, and the pivot if there is one."""
+    pivot = {PIVOT} if build.recipe.complete.has_pivot else set()
+    return sorted({*build.languages, *pivot})
 
 
 def _list_files(folder: Path) -> dict[str, list[int]]:
@@ -140,8 +143,7 @@ def scored_completions(build: Build) -> dict[str, pl.LazyFrame]:
 
     The English completions that were written to be translated are included, even if English is not built.
     """
-    codes = {*build.languages, PIVOT} if build.recipe.complete.has_pivot else set(build.languages)
-    return {code: _scored_completions(build, code) for code in sorted(codes)}
+    return {code: _scored_completions(build, code) for code in _completed_languages(build)}
 
 
 def _scored_completions(build: Build, code: str) -> pl.LazyFrame:
@@ -224,13 +226,13 @@ def _import_funnel(build: Build) -> Funnel:
     recipe = build.recipe
     stages = {}
     if recipe.translate and recipe.translate.imported:
-        stages["prompts/translated"] = "prompts"
+        stages["prompts", "translated"] = "prompts"
     for generator, completer in recipe.complete.generators.items():
         if completer.table:
-            stages[f"completions/{generator}-native"] = f"{generator}-native"
+            stages["completions", f"{generator}-native"] = f"{generator}-native"
     funnel: Funnel = []
     for table, stage in stages.items():
-        record = read_json(build.workdir.path / f"tables/{table}.json")
+        record = read_json(build.workdir.import_counts(*table))
         for code, reasons in record.get("left_out", {}).items():
             funnel += stage_rows(stage, code, 0, reasons)[1:]  # without the count of kept rows
     for scorer, config in recipe.score.items():
@@ -241,16 +243,14 @@ def _import_funnel(build: Build) -> Funnel:
 
 def _score_funnel(build: Build, scorer: str) -> Funnel:
     """Count the rows of imported scores by language: used, without a completion, or left out."""
-    record = read_json(build.workdir.path / f"tables/scores/{scorer}.json")
+    record = read_json(build.workdir.import_counts("scores", scorer))
     rows, left_out = record.get("rows", {}), record.get("left_out", {})
     funnel: Funnel = []
     for code in sorted({*rows, *left_out}):
         used = 0
         if code in build.languages:
-            infos = [
-                part.read_info() for part in chain.from_iterable(build.score_tables(scorer, code).values())
-            ]
-            used = sum(info.rows for info in infos if info is not None)
+            parts = chain.from_iterable(build.score_tables(scorer, code).values())
+            used = sum(info.rows for info in read_infos(parts))
         reasons = dict(left_out.get(code, {}))
         if rows.get(code, 0) > used:
             reasons["no_completion"] = rows[code] - used
@@ -261,9 +261,7 @@ def _score_funnel(build: Build, scorer: str) -> Funnel:
 def _count_rows(stage: str, language: str, parts: Iterable[Part]) -> Funnel:
     """Return the funnel rows of one stage in one language; parts that do not exist yet count nothing."""
     kept, rejected = 0, Counter[str]()
-    for part in parts:
-        part_info = part.read_info()
-        if part_info is not None:
-            rejected.update(part_info.rejected)
-            kept += part_info.rows - sum(part_info.rejected.values())
+    for info in read_infos(parts):
+        rejected.update(info.rejected)
+        kept += info.kept
     return stage_rows(stage, language, kept, rejected)

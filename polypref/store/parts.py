@@ -28,6 +28,11 @@ class PartInfo:
     rejected: dict[str, int] = field(default_factory=dict)
 
     @property
+    def kept(self) -> int:
+        """The number of rows that nothing rejected."""
+        return self.rows - sum(self.rejected.values())
+
+    @property
     def failures(self) -> int:
         """The number of rows whose call failed for good."""
         return self.rejected.get("failed_call", 0)
@@ -80,6 +85,12 @@ class Part:
 def part_number(prompt_id: str, parts: int) -> int:
     """Return the number of the part that holds a prompt's rows, in every table and language."""
     return int(prompt_id, 16) % parts
+
+
+def read_infos(parts: Iterable[Part]) -> list[PartInfo]:
+    """Return the metadata of the parts that exist."""
+    infos = [part.read_info() for part in parts]
+    return [info for info in infos if info is not None]
 
 
 def read_parts(parts: Iterable[Part]) -> pl.DataFrame:

@@ -117,6 +117,10 @@ class Workdir:
         folder = self.path.joinpath("tables", *names)
         return [Part(folder / f"{number:04}.parquet") for number in range(parts)]
 
+    def import_counts(self, *names: str) -> Path:
+        """Return the file that counts the rows of an imported table, beside the table's own folder."""
+        return self.path.joinpath("tables", *names[:-1], f"{names[-1]}.json")
+
     def resolve(self, model: str, revision: str = "main") -> ResolvedModel:
         """Pin a model for all runs of this work dir; see `resolve_model`."""
         return resolve_model(model, revision, self.path / "lock.json", self.update_revisions)

@@ -19,9 +19,17 @@ T = TypeVar("T")
 
 
 def rows_when_needed(
-    file: Path, config: Translate | Completer, codes: Sequence[str], sources: Sequence[str], parts: int
+    file: Path,
+    digest: str,
+    config: Translate | Completer,
+    codes: Sequence[str],
+    sources: Sequence[str],
+    parts: int,
 ) -> Callable[[str, tuple[Part, ...], int], list[imports.ImportedRow]]:
-    """Return a function of a language, the parts of its prompts and a number that gives a part's rows."""
+    """Return a function of a language, the parts of its prompts and a number that gives a part's rows.
+
+    `digest` identifies the table (`digest_import`), and `file` takes the counts of its rows.
+    """
 
     def read() -> tuple[dict[str, list[imports.KeyedRow]], dict[str, int], imports.Reasons]:
         rows = imports.read_rows(config, sources)
@@ -30,7 +38,7 @@ def rows_when_needed(
 
     assert config.table is not None
     samples = config.samples if isinstance(config, Completer) else 1
-    identity = [imports.digest_import(config), list(codes), list(sources)]
+    identity = [digest, list(codes), list(sources)]
     by_language = _when_needed(file, config.table.name, identity, read)
 
     @cache
@@ -41,15 +49,22 @@ def rows_when_needed(
 
 
 def scores_when_needed(
-    file: Path, config: ImportedScores | PairScores, codes: Sequence[str], sources: Sequence[str]
+    file: Path,
+    digest: str,
+    config: ImportedScores | PairScores,
+    codes: Sequence[str],
+    sources: Sequence[str],
 ) -> Callable[[str], pl.DataFrame]:
-    """Return a function of a language that gives its scores, the same frame for all parts."""
+    """Return a function of a language that gives its scores, the same frame for all parts.
+
+    See `rows_when_needed` for `file` and `digest`.
+    """
 
     def read() -> tuple[pl.DataFrame, dict[str, int], imports.Reasons]:
         scores = imports.read_scores(config, sources, codes)
         return scores.frame, dict(scores.frame["language"].value_counts().iter_rows()), scores.left_out
 
-    identity = [imports.digest_import(config), list(codes), list(sources)]
+    identity = [digest, list(codes), list(sources)]
     scores = _when_needed(file, config.table.name, identity, read)
     return cache(lambda code: scores().filter(language=code))
 
