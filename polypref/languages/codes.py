@@ -144,11 +144,12 @@ _SCRIPTS = {"latin": "latn", "arabic": "arab", "cyrillic": "cyrl", "devanagari":
 
 def find_language(name: object) -> Language | None:
     """Return the language that `name` means, as for `language`; None if there is no such language."""
-    return _find(_key(str(name)))
+    return _find(str(name))
 
 
-@lru_cache(maxsize=10_000)  # tables have a name in every row
-def _find(key: str) -> Language | None:
+@lru_cache(maxsize=10_000)  # a table has few names and many rows
+def _find(name: str) -> Language | None:
+    key = _key(name)
     row = _find_key(key)
     if row is not None:
         return row

@@ -6,7 +6,6 @@ Rows are read as they are used, so memory does not grow with a table.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -260,12 +259,7 @@ def read_records(table: Rows) -> Iterator[tuple[int, Record]]:
 
 def language_code(name: object) -> str | None:
     """Return the FLORES-200 code of a language by any of its names; None if there is no such language."""
-    return _find_code(name) if isinstance(name, str) else None
-
-
-@lru_cache(maxsize=10_000)  # a table has few names and many rows
-def _find_code(name: str) -> str | None:
-    row = find_language(name)
+    row = find_language(name) if isinstance(name, str) else None
     return row.code if row else None
 
 
