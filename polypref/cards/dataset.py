@@ -65,9 +65,9 @@ def _contents(
     written = documents(new, card, repo, draft.read_text("utf-8") if draft.exists() else None)
     files = {file["path"]: file["sha256"] for file in described_files(facts)}
     # `CODE/` is where Dataset.push_to_hub writes a config.
-    folders = tuple(f"{parent}{code}/" for code in facts["languages"] for parent in ("data/", ""))
-    shards = [path for path in snapshot.files if path.startswith(folders) and path.endswith(".parquet")]
     languages = list(facts["languages"])
+    folders = (*(f"data/{code}/" for code in languages), *(f"{code}/" for code in languages))
+    shards = [path for path in snapshot.files if path.startswith(folders) and path.endswith(".parquet")]
     names = ", ".join(languages) if len(languages) <= 3 else f"{len(languages)} languages"
     return Contents(
         folder=folder,
@@ -156,9 +156,8 @@ def _lost_prompts(code: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> 
     present = new.get("first_prompts", [])
     published = old.get("first_prompts", [])
     if len(present) == FIRST_PROMPTS:
-        published = [
-            prompt for prompt in published if prompt <= present[-1]
-        ]  # of higher ones nothing is known
+        # Whether higher ones are still there is not known.
+        published = [prompt for prompt in published if prompt <= present[-1]]
     lost = len(set(published) - set(present))
     return [f"{code} about {lost / len(published):.0%} of the prompts"] if lost else []
 

@@ -38,12 +38,12 @@ def load_published(
 
     Raises InputError for what cannot be found or read, Unavailable if the Hub cannot be reached.
     """
-    if mixture is not None:
-        if language is not None:
-            raise InputError("language and mixture cannot be combined; expected one of them")
-        dataset = _load_mixture(open_published(source, revision), parse_mixture(mixture), split or "train")
-        return dataset.to_iterable_dataset() if streaming else dataset
+    if mixture is not None and language is not None:
+        raise InputError("language and mixture cannot be combined; expected one of them")
     published = open_published(source, revision)
+    if mixture is not None:
+        dataset = _load_mixture(published, parse_mixture(mixture), split or "train")
+        return dataset.to_iterable_dataset() if streaming else dataset
     files = published.select(_codes(language), None if split == "all" else split)
     if split == "all":
         split = "+".join(files)
@@ -57,7 +57,9 @@ def load_published(
     else:
         commit = published.commit
         root = f"hf://datasets/{source}@{commit}" if commit else str(published.folder.resolve())
-        paths = {name: [f"{root}/{path}" for path in selected] for name, selected in files.items()}
+        paths = {}
+        for name, selected in files.items():
+            paths[name] = [f"{root}/{path}" for path in selected]
     # Paths in the Hub's cache hold the commit, so `datasets` finds the right rows in its own cache.
     return call_hub(
         str(source),
@@ -80,7 +82,7 @@ def scan_published(
     or column that the source does not have.
     """
     published = open_published(source, revision)
-    rows = _scan(published, _codes(languages), split)
+    rows = scan_files(published, _codes(languages), split)
     if columns is None:
         return rows
     names = rows.collect_schema().names()
@@ -97,7 +99,9 @@ def _codes(languages: Any) -> tuple[str, ...] | None:
     return codes.languages(languages if isinstance(languages, list | tuple) else [languages])
 
 
-def _scan(published: Published, languages: Sequence[str] | None, split: str | None) -> pl.LazyFrame:
+def scan_files(
+    published: Published, languages: Sequence[str] | None, split: str | None = None
+) -> pl.LazyFrame:
     """Scan files of whole splits, those of people in the columns and types of ours."""
     if split and "[" in split:
         raise InputError(f"{published.name}: split {split!r}: expected whole splits, as in train+test")
@@ -150,6 +154,6 @@ def _load_mixture(published: Published, mixture: Mixture, split: str) -> "Datase
 
     # A language that is absent has 0 rows, which the mixture may allow; if all are absent, reading fails.
     present = [code for code in mixture.languages if split in published.files.get(code, {})]
-    rows = select_rows(_scan(published, present or mixture.languages, split), mixture)
+    rows = select_rows(scan_files(published, present or mixture.languages, split), mixture)
     arrow = rows.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(arrow_schema(published.facts["table"]))
     return Dataset(arrow.combine_chunks())

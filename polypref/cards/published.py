@@ -7,6 +7,7 @@ facts.json says which files a language has; configs that people added to the car
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,8 @@ class Published:
 
     def fetch(self, files: Files) -> dict[str, list[Path]]:
         """Return the paths of these files on this machine. Raises InputError if one is missing."""
-        patterns = [path for paths in files.values() for path in paths]
         if self.commit:
-            _download(self.name, self.commit, patterns)
+            _download(self.name, self.commit, list(chain.from_iterable(files.values())))
         found: dict[str, list[Path]] = {}
         for split, paths in files.items():
             found[split] = []
@@ -168,5 +168,4 @@ def _files_by_language(facts: Facts, header: Mapping[str, Any]) -> dict[str, Fil
 
 def _splits(files: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the names of the splits, train first."""
-    names = {name for by_split in files for name in by_split}
-    return sorted(names, key=lambda name: (name != "train", name))
+    return sorted(set(chain.from_iterable(files)), key=lambda name: (name != "train", name))

@@ -11,8 +11,8 @@ import polars as pl
 
 from polypref.cards.dataset_card import BESIDE
 from polypref.cards.folder import Facts
-from polypref.cards.load import scan_published
-from polypref.cards.published import published_facts, resolve_revision
+from polypref.cards.load import scan_files
+from polypref.cards.published import open_published, published_facts, resolve_revision
 from polypref.errors import InputError
 from polypref.languages import codes
 
@@ -118,8 +118,7 @@ def _generators(facts: Facts, code: str) -> dict[str, tuple[str, str]]:
 
 def _read_rows(place: Place, prompt_id: str, code: str) -> list[Row]:
     """Return a prompt's rows of one table; none if the table does not have the language."""
-    facts = published_facts(*place)
-    if not facts["languages"].get(code, {}).get("files"):
+    published = open_published(*place)
+    if not published.facts["languages"].get(code, {}).get("files"):
         return []
-    rows = scan_published(place.source, languages=[code], revision=place.revision)
-    return rows.filter(pl.col("prompt_id") == prompt_id).collect().to_dicts()
+    return scan_files(published, [code]).filter(pl.col("prompt_id") == prompt_id).collect().to_dicts()
