@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A call that failed for now, and why: its row waits for the next run.
+    """A call that failed but may succeed later, so its row waits for the next run.
 
     `busy`: the server had too much to do. `away`: it did not respond, or a proxy before it did.
     """
@@ -65,7 +65,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A call that fails every time: the fault of its row, or of the set-up if other calls fail as well.
+    """A call that fails every time: its row is at fault, or the set-up if other calls fail too.
 
     `stops`: the key, the account, the model or the address is at fault, so no call can succeed.
     `forbidden`: the key may be at fault, or a moderation of this row. The tokens were paid for.

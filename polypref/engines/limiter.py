@@ -57,10 +57,9 @@ class Limiter:
             raise
 
     def release(self, seconds: float, answered: bool, refused: bool = False, pause: float = 0.0) -> None:
-        """Tell how a call ended: after so many seconds, answered, refused for the load (429, 503), or
-        neither.
+        """Record that a call ended after some seconds: answered, refused for load (429, 503), or neither.
 
-        `pause` is how long the server asks to wait.
+        `pause` is how many seconds the server asks to wait.
         """
         now = asyncio.get_running_loop().time()
         if answered:

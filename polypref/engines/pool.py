@@ -20,7 +20,7 @@ DOUBT_SECONDS = 1.0  # for other parts to ask, before so few failed calls stop a
 
 @dataclass(frozen=True, slots=True)
 class PoolOptions:
-    """What the pools of a run share: `progress` and `meter` count their answers.
+    """Options of all pools of a run. `progress` and `meter` count the answers.
 
     A call to a server that failed for now has no answer; with `accept_failures` its failure is kept as its
     answer. With `retry_failures`, what earlier runs kept as failures is asked once more.

@@ -164,7 +164,7 @@ def _kind_of_reason(reason: object) -> str | None:
 
 
 class Said(NamedTuple):
-    """What a message says to the user and, apart from it, to itself; or why it is no answer (`problem`)."""
+    """The text of a message, and the thinking apart from it; or why the message is no answer (`problem`)."""
 
     text: str = ""
     thinking: str = ""

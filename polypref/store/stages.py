@@ -59,9 +59,9 @@ class PartTask:
 
 @dataclass(frozen=True, slots=True)
 class StalePart:
-    """A task that has to run: its place among all tasks, the key of the part to come, and its inputs' counts.
+    """A task that has to run: `number` is its place among all tasks, and `key` that of the part to come.
 
-    `rows` are those of the input with the most, `incomplete` the failed calls in all of them.
+    `rows` is the number of rows in the largest input, `incomplete` that of failed calls in all inputs.
     """
 
     number: int

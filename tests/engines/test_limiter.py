@@ -37,7 +37,7 @@ def simulate(main: Callable[[], Any]) -> None:
 
 @dataclass
 class Server:
-    """A server that allows `rate` calls a second, in bursts of `burst` seconds' worth, or `slots` at once.
+    """A server that allows `rate` calls a second, saved up for at most `burst` seconds, or `slots` at once.
 
     It refuses everything from the first time of `away` to the second.
     """

@@ -23,7 +23,7 @@ ANSWERS = {
 
 
 class Built(NamedTuple):
-    """What a build made: its pairs, and its funnel."""
+    """The pairs and the funnel of a build."""
 
     pairs: pl.DataFrame
     funnel: Funnel
@@ -35,7 +35,10 @@ class Built(NamedTuple):
     def texts(self) -> list[tuple[str, str, str]]:
         """Return prompt, chosen and rejected text of every pair."""
         columns = self.pairs.select("prompt", "chosen", "rejected").rows()
-        return sorted(tuple(messages[-1]["content"] for messages in row) for row in columns)  # type: ignore[misc]
+        texts = []
+        for prompt, chosen, rejected in columns:
+            texts.append((prompt[-1]["content"], chosen[-1]["content"], rejected[-1]["content"]))
+        return sorted(texts)
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> str:

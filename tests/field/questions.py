@@ -1,4 +1,4 @@
-"""What the field tests share: a server's config, and a pool that asks it questions."""
+"""Helpers of the field tests: a server's config, and a pool that asks the server questions."""
 
 import asyncio
 from pathlib import Path

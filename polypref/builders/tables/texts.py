@@ -168,10 +168,11 @@ def read_turns(value: object) -> list[Any]:
     if isinstance(value, Mapping) and _wrapper(value):
         value = value[_wrapper(value)]
     if isinstance(value, Mapping) and _is_struct_of_lists(value):
-        keys = _filled_key(value, ROLE_KEYS), _filled_key(value, CONTENT_KEYS)
-        return [
-            dict(zip(keys, turn, strict=True)) for turn in zip(*(value[key] for key in keys), strict=True)
-        ]
+        role_key, content_key = _filled_key(value, ROLE_KEYS), _filled_key(value, CONTENT_KEYS)
+        turns = []
+        for role, content in zip(value[role_key], value[content_key], strict=True):
+            turns.append({role_key: role, content_key: content})
+        return turns
     return value if isinstance(value, list) else [value]
 
 
