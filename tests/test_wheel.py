@@ -79,6 +79,6 @@ def test_the_wheel_runs_its_demo_in_a_fresh_environment(wheel: Path, tmp_path: P
 
     assert run("--version").startswith("polypref ")
     began = time.monotonic()
-    assert "Win minus loss" in run("demo", "--quick", "--rundir", "demo")
+    assert "Win minus loss" in run("demo", "--quick")
     print(f"demo --quick: {time.monotonic() - began:.0f} s")
-    assert (folder / "demo" / "report.html").stat().st_size > 30_000
+    assert (folder / "runs/demo-quick" / "report.html").stat().st_size > 30_000

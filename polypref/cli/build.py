@@ -37,9 +37,14 @@ Probe = Annotated[
 StatusFolder = Annotated[
     str, typer.Argument(metavar="FOLDER", help="A work dir, also one that a build is using.")
 ]
-RunFolder = Annotated[Path, typer.Option(metavar="FOLDER", help="Where everything goes.")]
+RunFolder = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Where everything goes; by default runs/demo, or runs/demo-quick with --quick."
+    ),
+]
 Seed = Annotated[int, typer.Option(metavar="NUMBER", help="The seed of training and evaluation.")]
-Quick = Annotated[bool, typer.Option("--quick", help="Two languages and short training: about a minute.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Two languages and short training: half a minute.")]
 
 
 @commands.command(epilog="Example: polypref build demo --workdir runs/demo --languages de,fr")
@@ -125,7 +130,7 @@ def status(workdir: StatusFolder) -> None:
 
 
 @commands.command(epilog="Example: polypref demo --rundir runs/demo")
-def demo(rundir: RunFolder = Path("runs/demo"), seed: Seed = 1, quick: Quick = False) -> None:
+def demo(rundir: RunFolder = None, seed: Seed = 1, quick: Quick = False) -> None:
     """Run everything once, in a miniature world.
 
     Builds data, publishes it to a folder, trains, evaluates and reports. Needs no network and takes about
@@ -133,4 +138,5 @@ def demo(rundir: RunFolder = Path("runs/demo"), seed: Seed = 1, quick: Quick = F
     """
     from polypref.demo.run import run
 
-    run(rundir, seed, quick)
+    # A checkpoint is not replaced by one with other settings, so the two kinds do not share a folder.
+    run(rundir or Path("runs/demo-quick" if quick else "runs/demo"), seed, quick)

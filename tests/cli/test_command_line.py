@@ -260,3 +260,16 @@ def test_ctrl_c_says_how_to_go_on_and_exits_with_130(
         main()
     assert end.value.code == 130
     assert capsys.readouterr().err == "polypref: stopped; run the same command to continue\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "folder"),
+    [([], "runs/demo"), (["--quick"], "runs/demo-quick"), (["--quick", "--rundir", "mine"], "mine")],
+)
+def test_the_quick_demo_leaves_the_full_one_alone(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], folder: str
+) -> None:
+    asked: list[tuple[Path, int, bool]] = []
+    monkeypatch.setattr("polypref.demo.run.run", lambda *arguments: asked.append(arguments))
+    app(["demo", *options], standalone_mode=False)
+    assert asked == [(Path(folder), 1, bool(options))]
